@@ -1,0 +1,33 @@
+//! The map of who is in the tree: pid -> [`Member`].
+//!
+//! The fork program inserts a child before it first runs; the exit program removes it when its last thread is gone.
+//! A pid therefore stands in the map exactly as long as the process can still do something.
+
+/// What the kernel side keeps of one member of the tree.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+pub struct Member {
+    /// `task_struct.start_boottime` of the group leader, nanoseconds since boot.
+    pub start_ns: u64,
+    /// The same of the process that forked it.
+    pub parent_start_ns: u64,
+    /// Process id of the process that forked it, in the initial pid namespace.
+    pub ppid: u32,
+    /// Generations below the root, which has 0. Stops at `u16::MAX`.
+    pub depth: u16,
+    /// [`SPAWNER`] or 0.
+    pub flags: u16,
+}
+
+/// This entry is tracer itself while it starts the root: not a member, but its next child is the root.
+pub const SPAWNER: u16 = 1;
+
+const _: () = assert!(size_of::<Member>() == 24);
+
+// SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Member {}

@@ -1,0 +1,1 @@
+//! tracer: what exactly ran, what it cost, and why it died.
