@@ -1,1 +1,3 @@
 //! tracer: what exactly ran, what it cost, and why it died.
+
+pub mod kernel;
