@@ -172,7 +172,7 @@ impl KernelFacts {
 
 const _: () = assert!(Field::COUNT <= 64, "`present` has 64 bits");
 const _: () = assert!(size_of::<KernelFacts>() == 8 + 4 * Field::COUNT + 24);
-const _: () = assert!(size_of::<KernelFacts>() % 8 == 0, "no tail padding");
+const _: () = assert!(size_of::<KernelFacts>().is_multiple_of(8), "no tail padding");
 
 // SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.
 #[cfg(feature = "user")]

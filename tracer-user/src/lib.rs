@@ -1,1 +1,4 @@
 //! tracer: what exactly ran, what it cost, and why it died.
+
+pub mod kernel;
+pub mod process;

@@ -1,0 +1,12 @@
+//! All that knows eBPF: what the running kernel looks like, the loader, the rings -> typed events in kernel order.
+//!
+//! - [`btf`]: finds a few named types in the kernel's own description of its types, fast.
+//! - [`facts`]: which fields the programs need, under which names, and what it means when one is missing.
+//! - [`event`], [`decode`]: ring records -> events.
+//! - [`merge`]: two rings -> one order.
+
+pub mod btf;
+pub mod decode;
+pub mod event;
+pub mod facts;
+pub mod merge;

@@ -1,0 +1,3 @@
+//! Processes: who they are, and the tree that they form.
+
+pub mod identity;
