@@ -1,0 +1,80 @@
+//! `MANIFEST.json`: what the committed object is, and what it was made from and with.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::toolchain::Toolchain;
+use super::{MANIFEST, compile, sources};
+use crate::workspace::Workspace;
+
+/// The manifest of one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) object_sha256: String,
+    /// See [`sources::hash`].
+    pub(crate) sources_sha256: String,
+    pub(crate) toolchain: Recorded,
+    pub(crate) cargo_flags: Vec<String>,
+    /// Remapped paths left out: they are this machine's.
+    pub(crate) rustc_flags: Vec<String>,
+}
+
+/// The toolchain, as far as it decides the bytes. Equal ones give equal objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recorded {
+    pub(crate) rustc: String,
+    pub(crate) commit: String,
+    pub(crate) rustc_llvm: String,
+    pub(crate) linker: String,
+    /// Null where LLVM is linked into the linker.
+    pub(crate) linker_llvm: Option<String>,
+}
+
+impl Recorded {
+    /// What is recorded of a toolchain on this machine.
+    pub(crate) fn of(toolchain: &Toolchain) -> Self {
+        Self {
+            rustc: toolchain.version.name.clone(),
+            commit: toolchain.version.commit.clone(),
+            rustc_llvm: toolchain.version.llvm.clone(),
+            linker: toolchain.linker.version.clone(),
+            linker_llvm: toolchain.linker.llvm.clone(),
+        }
+    }
+}
+
+impl Manifest {
+    /// The manifest of `object`, just built with `toolchain`.
+    pub(crate) fn of(workspace: &Workspace, toolchain: &Toolchain, object: &[u8]) -> Result<Self> {
+        Ok(Self {
+            object_sha256: sources::sha256(object),
+            sources_sha256: sources::hash(workspace, toolchain)?,
+            toolchain: Recorded::of(toolchain),
+            cargo_flags: compile::CARGO_FLAGS.map(str::to_owned).to_vec(),
+            rustc_flags: compile::RUSTC_FLAGS.map(str::to_owned).to_vec(),
+        })
+    }
+
+    /// The committed manifest; none where nothing was built yet.
+    pub(crate) fn load(workspace: &Workspace) -> Result<Option<Self>> {
+        let path = workspace.prebuilt().join(MANIFEST);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let manifest = serde_json::from_slice(&text);
+        let advice = || format!("{} does not parse: run `cargo xtask build-ebpf`", path.display());
+        manifest.map(Some).with_context(advice)
+    }
+
+    /// Writes the manifest beside the object.
+    pub(crate) fn save(&self, workspace: &Workspace) -> Result<()> {
+        let path = workspace.prebuilt().join(MANIFEST);
+        let mut text = serde_json::to_string_pretty(self).context("cannot write the manifest as JSON")?;
+        text.push('\n');
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}

@@ -1,0 +1,18 @@
+//! The eBPF object: with what it is built, how, and what ties the committed one to its sources.
+//!
+//! - [`toolchain`]: a rustc with the standard library's source, its cargo, and bpf-linker.
+//! - [`compile`]: the one way in which the object is built, paths remapped out of it.
+//! - [`strip`]: debug sections out, everything that a loader reads stays.
+//! - [`sources`]: one hash over all that goes in.
+//! - [`manifest`]: `MANIFEST.json` beside the object.
+
+pub(crate) mod compile;
+pub(crate) mod manifest;
+pub(crate) mod sources;
+pub(crate) mod strip;
+pub(crate) mod toolchain;
+
+/// The object's file name in `tracer-ebpf/prebuilt/`.
+pub(crate) const OBJECT: &str = "tracer.bpf.o";
+/// The manifest's file name beside it.
+pub(crate) const MANIFEST: &str = "MANIFEST.json";
