@@ -117,7 +117,7 @@ impl Decoder {
             status: Status(exit.status),
             tid: exit.tid,
             totals: Totals {
-                max_rss_kb: known(Field::SignalMaxrss, exit.maxrss_pages * self.page_kb),
+                max_rss_kb: known(Field::SignalMaxrss, exit.maxrss_pages.saturating_mul(self.page_kb)),
                 utime_us: utime_ns / 1000,
                 stime_us: stime_ns / 1000,
                 min_flt: known(Field::SignalMinFlt, exit.min_flt),

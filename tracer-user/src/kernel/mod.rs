@@ -2,6 +2,7 @@
 //!
 //! - [`btf`]: finds a few named types in the kernel's own description of its types, fast.
 //! - [`facts`]: which fields the programs need, under which names, and what it means when one is missing.
+//! - [`load`]: loads and attaches the programs.
 //! - [`event`], [`decode`]: ring records -> events.
 //! - [`merge`]: two rings -> one order.
 
@@ -9,4 +10,7 @@ pub mod btf;
 pub mod decode;
 pub mod event;
 pub mod facts;
+mod fdinfo;
+pub mod load;
 pub mod merge;
+mod quiet_aya;
