@@ -11,7 +11,7 @@ use tracer_ebpf::record::{Exit, flag};
 use crate::kernel::{Address, address, has, load, read};
 
 /// Threads that are walked at the most.
-const THREADS: u32 = 48;
+const THREADS: u32 = 24;
 /// Readings at the most, until one is undisturbed.
 const READINGS: u32 = 2;
 

@@ -4,7 +4,7 @@
 use std::os::fd::RawFd;
 
 /// The number on the line `key:` of a descriptor's fdinfo.
-pub fn number(fd: RawFd, key: &str) -> Option<u64> {
+pub(super) fn number(fd: RawFd, key: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
     find(&text, key)
 }

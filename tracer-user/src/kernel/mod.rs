@@ -4,13 +4,17 @@
 //! - [`facts`]: which fields the programs need, under which names, and what it means when one is missing.
 //! - [`load`]: loads and attaches the programs.
 //! - [`event`], [`decode`]: ring records -> events.
-//! - [`merge`]: two rings -> one order.
+//! - [`merge`], [`events`]: two rings -> one order.
+//! - [`loss`]: what was lost, by kind.
 
 pub mod btf;
 pub mod decode;
 pub mod event;
+pub mod events;
 pub mod facts;
 mod fdinfo;
 pub mod load;
+pub mod loss;
 pub mod merge;
 mod quiet_aya;
+mod ring;

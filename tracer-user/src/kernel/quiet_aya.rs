@@ -7,7 +7,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Calls `make` while no file can be opened.
-pub fn without_kernel_btf<T>(make: impl FnOnce() -> T) -> T {
+pub(super) fn without_kernel_btf<T>(make: impl FnOnce() -> T) -> T {
     let before = getrlimit(Resource::Nofile);
     let none = Rlimit { current: Some(0), maximum: before.maximum };
     let lowered = setrlimit(Resource::Nofile, none);

@@ -1,3 +1,14 @@
-//! Processes: who they are, and the tree that they form.
+//! Processes: who they are, what `/proc` says of them, and the tree that they form.
+//!
+//! - [`identity`]: a pid together with its start time.
+//! - [`stat`]: `/proc/PID/stat`.
+//! - [`tree`]: a pure fold over events; [`member`] is what it keeps of a process.
+//! - [`cwd`]: directories by device and inode -> paths.
+//! - [`settle`]: what `/proc` says, at the end, of those whose end was not seen.
 
+pub mod cwd;
 pub mod identity;
+pub mod member;
+pub mod settle;
+pub mod stat;
+pub mod tree;
