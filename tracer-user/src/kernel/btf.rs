@@ -13,6 +13,8 @@ mod raw;
 mod walk;
 
 #[cfg(test)]
+pub(in crate::kernel) mod builder;
+#[cfg(test)]
 mod excerpt;
 #[cfg(test)]
 mod tests;
@@ -94,7 +96,7 @@ struct Found {
 }
 
 impl<'a> Btf<'a> {
-    /// Finds the `structs` and `typedefs` with exactly these names (at most 32 of each) in one pass.
+    /// Finds the `structs` and `typedefs` with exactly these names in one pass.
     pub fn scan(
         bytes: &'a [u8],
         structs: &[&'static str],
@@ -123,33 +125,31 @@ impl<'a> Btf<'a> {
 }
 
 /// Wanted names, by their first byte: most types of a kernel are told apart by that alone.
-struct Names<'n> {
-    names: &'n [&'static str],
-    /// For each first byte, bit `i`: `names[i]` starts with it.
-    starting: [u32; 256],
+struct Names {
+    sorted: Vec<&'static str>,
+    /// For each first byte, the range of `sorted` that starts with it.
+    starting: [(usize, usize); 256],
 }
 
-impl<'n> Names<'n> {
-    fn new(names: &'n [&'static str]) -> Self {
-        let mut starting = [0; 256];
-        for (i, name) in names.iter().enumerate().take(32) {
+impl Names {
+    fn new(names: &[&'static str]) -> Self {
+        let mut sorted = names.to_vec();
+        sorted.sort_unstable();
+        let mut starting = [(0, 0); 256];
+        for (i, name) in sorted.iter().enumerate() {
             if let Some(&first) = name.as_bytes().first() {
-                starting[usize::from(first)] |= 1 << i;
+                let (start, end) = &mut starting[usize::from(first)];
+                *start = if *end == 0 { i } else { *start };
+                *end = i + 1;
             }
         }
-        Self { names, starting }
+        Self { sorted, starting }
     }
 
     #[inline]
     fn find(&self, raw: Raw<'_>, record: Record) -> Option<Found> {
-        let mut maybe = self.starting[usize::from(raw.name_starts(record.name))];
-        while maybe != 0 {
-            let name = self.names[maybe.trailing_zeros() as usize];
-            if raw.name_is(record.name, name) {
-                return Some(Found { name, record });
-            }
-            maybe &= maybe - 1;
-        }
-        None
+        let (start, end) = self.starting[usize::from(raw.name_starts(record.name))];
+        let name = self.sorted[start..end].iter().find(|name| raw.name_is(record.name, name))?;
+        Some(Found { name, record })
     }
 }

@@ -13,7 +13,7 @@ mod tests;
 use std::io;
 
 use thiserror::Error;
-use tracer_ebpf::facts::KernelFacts;
+use tracer_ebpf::facts::{Field, KernelFacts};
 
 use super::btf::{Btf, BtfError, Image, Param};
 use table::{Need, ROWS, Row};
@@ -136,6 +136,7 @@ pub fn resolve(btf: &[u8], release: &str) -> Result<Kernel, FactsError> {
     for row in &ROWS {
         add(&mut facts, row, &btf, &release)?;
     }
+    drop_unsized(&mut facts);
     let tracepoints = Tracepoints {
         task_rename: btf.params(TASK_RENAME).is_some(),
         signal_generate: btf.params(SIGNAL_GENERATE).is_some(),
@@ -152,7 +153,7 @@ const EXIT: &str = "btf_trace_sched_process_exit";
 const TASK_RENAME: &str = "btf_trace_task_rename";
 const SIGNAL_GENERATE: &str = "btf_trace_signal_generate";
 const MARK_VICTIM: &str = "btf_trace_mark_victim";
-const TYPEDEFS: [&str; 6] = [FORK, EXEC, EXIT, TASK_RENAME, SIGNAL_GENERATE, MARK_VICTIM];
+pub(super) const TYPEDEFS: [&str; 6] = [FORK, EXEC, EXIT, TASK_RENAME, SIGNAL_GENERATE, MARK_VICTIM];
 const REQUIRED: [(&str, &str); 3] =
     [(FORK, "sched_process_fork"), (EXEC, "sched_process_exec"), (EXIT, "sched_process_exit")];
 
@@ -160,7 +161,7 @@ const REQUIRED: [(&str, &str); 3] =
 const K_SIGACTION: &str = "k_sigaction";
 
 /// The structures of the table, each once, and those of which only the size is needed.
-fn structs() -> Vec<&'static str> {
+pub(super) fn structs() -> Vec<&'static str> {
     let mut names: Vec<_> = ROWS.iter().map(|row| row.of).chain([K_SIGACTION]).collect();
     names.sort_unstable();
     names.dedup();
@@ -184,5 +185,14 @@ fn add(facts: &mut KernelFacts, row: &Row, btf: &Btf<'_>, release: &str) -> Resu
         Err(FactsError::NoStruct { release: release.to_owned(), of: row.of })
     } else {
         Err(FactsError::NoField { release: release.to_owned(), of: row.of, fields: row.paths })
+    }
+}
+
+/// An array is of no use where the size of its elements is not known.
+fn drop_unsized(facts: &mut KernelFacts) {
+    let arrays = [(Field::PidNumbers, facts.upid_size), (Field::SighandAction, facts.k_sigaction_size)];
+    for (array, _) in arrays.iter().filter(|(_, size)| *size == 0) {
+        facts.present &= !(1 << *array as u32);
+        facts.at[*array as usize] = 0;
     }
 }

@@ -29,7 +29,11 @@ impl Image {
 
     /// The running kernel's BTF.
     pub fn of_kernel() -> io::Result<Self> {
-        let file = File::open(Self::KERNEL)?;
+        Self::open(Self::KERNEL)
+    }
+
+    fn open(path: &str) -> io::Result<Self> {
+        let file = File::open(path)?;
         let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
         match Mapping::of_sysfs(&file, len) {
             Some(mapping) => Ok(Self(Bytes::Mapped(mapping))),
@@ -85,5 +89,26 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, whole, and no slice of it outlives `self`. Unmapping it cannot fail.
         let _unmapped = unsafe { munmap(self.start.as_ptr(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_someone_could_change_is_read_and_not_mapped() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kernel/testdata/6.1.btf");
+        let image = Image::open(path).unwrap();
+        assert!(matches!(image.0, Bytes::Read(_)));
+        assert_eq!(&*image, std::fs::read(path).unwrap());
+    }
+
+    #[test]
+    #[ignore = "needs a running kernel with BTF, since 6.16 for the mapping"]
+    fn the_mapping_shows_what_reading_gives() {
+        let image = Image::of_kernel().unwrap();
+        assert!(matches!(image.0, Bytes::Mapped(_)));
+        assert!(*image == *std::fs::read(Image::KERNEL).unwrap());
     }
 }

@@ -61,7 +61,7 @@ pub(super) struct Record {
     /// Offset of the name in the string section; 0: anonymous.
     pub(super) name: u32,
     pub(super) kind: u8,
-    flag: bool,
+    pub(super) flag: bool,
     /// `size` or `type`, as the kind says.
     pub(super) size_or_type: u32,
 }
@@ -82,8 +82,8 @@ impl<'a> Raw<'a> {
         if magic != MAGIC {
             return Err(BtfError::Magic { found: magic });
         }
-        let word = |at| u32_at(bytes, at).ok_or_else(short);
-        let body = word(4)? as usize;
+        let [body, types_at, types_len, strings_at, strings_len] = header(bytes).ok_or_else(short)?;
+        let body = body as usize;
         let section = |what, start: u32, len: u32| {
             let start = body.saturating_add(start as usize);
             bytes.get(start..).and_then(|rest| rest.get(..len as usize)).ok_or(BtfError::Section {
@@ -94,8 +94,8 @@ impl<'a> Raw<'a> {
             })
         };
         Ok(Self {
-            types: section("types", word(8)?, word(12)?)?,
-            strings: section("strings", word(16)?, word(20)?)?,
+            types: section("types", types_at, types_len)?,
+            strings: section("strings", strings_at, strings_len)?,
         })
     }
 
@@ -134,6 +134,13 @@ impl<'a> Raw<'a> {
         self.strings.get(offset as usize).copied().unwrap_or(0)
     }
 
+    /// The name at `offset`.
+    #[cfg(test)]
+    pub(super) fn name(self, offset: u32) -> Option<&'a str> {
+        let rest = self.strings.get(offset as usize..)?;
+        str::from_utf8(rest.split(|&byte| byte == 0).next()?).ok()
+    }
+
     /// The members of a struct or union.
     pub(super) fn members(self, holder: Record) -> impl Iterator<Item = Member> {
         self.tail(holder).as_chunks::<12>().0.iter().map(move |chunk| {
@@ -147,7 +154,8 @@ impl<'a> Raw<'a> {
         self.tail(proto).as_chunks::<8>().0.iter().filter_map(|chunk| u32_at(chunk, 4))
     }
 
-    fn tail(self, record: Record) -> &'a [u8] {
+    /// What follows a record's own 12 bytes.
+    pub(super) fn tail(self, record: Record) -> &'a [u8] {
         self.types.get(record.at + RECORD..record.end).unwrap_or_default()
     }
 }
@@ -163,6 +171,11 @@ impl Record {
 fn byte_offset(place: u32, kind_flag: bool) -> Option<u32> {
     let (width, bits) = if kind_flag { (place >> 24, place & 0x00ff_ffff) } else { (0, place) };
     (width == 0 && bits.is_multiple_of(8)).then_some(bits / 8)
+}
+
+/// The words of `struct btf_header` after magic, version and flags.
+fn header(bytes: &[u8]) -> Option<[u32; 5]> {
+    Some([u32_at(bytes, 4)?, u32_at(bytes, 8)?, u32_at(bytes, 12)?, u32_at(bytes, 16)?, u32_at(bytes, 20)?])
 }
 
 fn words(chunk: &[u8; 12]) -> [u32; 3] {

@@ -1,7 +1,8 @@
 //! The questions that are asked of a scanned image: where a member is, how big a struct is, what a tracepoint passes.
 //!
 //! Types refer to each other by id and nothing keeps broken ones from going in circles, so each walk has a limit:
-//! qualifiers by [`HOPS`], nesting by [`DEPTH`], members looked at by [`FUEL`].
+//! qualifiers by [`HOPS`], nesting by [`DEPTH`], members looked at by [`FUEL`], parameters by
+//! [`PARAMS`].
 
 use super::raw::{Record, kind};
 use super::{Btf, Found, Param, STRIDE};
@@ -11,7 +12,9 @@ const HOPS: usize = 32;
 /// Structs within structs. Real paths have four or five.
 const DEPTH: usize = 16;
 /// Members looked at for one path. The largest structs of a kernel have a few hundred.
-const FUEL: u32 = 1 << 16;
+const FUEL: u32 = 1 << 14;
+/// Parameters of a function. A BPF program is passed twelve at most (`MAX_BPF_FUNC_ARGS`, include/linux/bpf.h).
+const PARAMS: usize = 16;
 
 impl Btf<'_> {
     /// Where the member `path` of a scanned struct is, in bytes from the struct's start.
@@ -30,13 +33,13 @@ impl Btf<'_> {
         named(&self.structs, name).next().map(|record| record.size_or_type)
     }
 
-    /// The parameters of a scanned typedef of a pointer to a function.
+    /// The first 16 parameters of a scanned typedef of a pointer to a function.
     #[must_use]
     pub fn params(&self, typedef: &str) -> Option<Vec<Param>> {
         named(&self.typedefs, typedef).find_map(|record| {
             let pointer = self.bare(record.size_or_type).filter(|r| r.kind == kind::PTR)?;
             let proto = self.bare(pointer.size_or_type).filter(|r| r.kind == kind::FUNC_PROTO)?;
-            Some(self.raw.params(proto).map(|id| self.param(id)).collect())
+            Some(self.raw.params(proto).take(PARAMS).map(|id| self.param(id)).collect())
         })
     }
 
