@@ -16,6 +16,7 @@ use tracer_ebpf::names;
 
 use super::facts::{FactsError, Kernel, read_kernel_facts};
 use super::{fdinfo, quiet_aya};
+use crate::process::identity::Identity;
 
 /// How large the maps are, and how much the programs say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,10 +123,10 @@ impl Programs {
         Ok(Self { kernel, ebpf, links, tree, eager, counts })
     }
 
-    /// From now on each child of `pid` is the root of a tree.
-    pub fn track_children_of(&mut self, pid: u32) -> Result<(), LoadError> {
-        let spawner = Member { flags: SPAWNER, ..Member::default() };
-        self.tree.insert(pid, spawner, 0).map_err(map_error(names::TREE))
+    /// From now on each child of `spawner` is the root of a tree.
+    pub fn track_children_of(&mut self, spawner: Identity) -> Result<(), LoadError> {
+        let entry = Member { flags: SPAWNER, start_ns: spawner.start.to_boot_ns(), ..Member::default() };
+        self.tree.insert(spawner.pid, entry, 0).map_err(map_error(names::TREE))
     }
 
     /// Undoes [`Self::track_children_of`]; who is in a tree stays there.

@@ -11,8 +11,18 @@ impl Ticks {
     /// Ticks of a time in nanoseconds since boot, rounded down as the kernel does (kernel/time/time.c, `nsec_to_clock_t`).
     #[must_use]
     pub fn from_boot_ns(ns: u64) -> Self {
-        let per_second = rustix::param::clock_ticks_per_second().max(1);
-        Self(ns / (1_000_000_000 / per_second))
+        Self(ns / Self::ns())
+    }
+
+    /// When this tick began, in nanoseconds since boot.
+    #[must_use]
+    pub fn to_boot_ns(self) -> u64 {
+        self.0.saturating_mul(Self::ns())
+    }
+
+    /// Nanoseconds of a tick.
+    fn ns() -> u64 {
+        1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
     }
 }
 

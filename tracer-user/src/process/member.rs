@@ -31,10 +31,10 @@ pub struct Member {
     pub end: Option<End>,
     /// Its end was not seen; `/proc` showed later that it is gone.
     pub end_lost: bool,
-    /// The OOM killer chose it.
-    pub oom_killed: bool,
+    /// When the OOM killer chose it, nanoseconds since boot.
+    pub oom_ns: Option<u64>,
     /// The latest signal of each number that was sent to it.
-    pub signals: Vec<(u8, Option<Sender>)>,
+    pub signals: Vec<SignalSeen>,
     /// It outlived the root.
     pub orphaned: bool,
     /// Who adopted it, where it is an orphan.
@@ -52,6 +52,17 @@ pub struct Image {
     pub args: Args,
     /// The working directory.
     pub cwd: Option<Directory>,
+}
+
+/// A signal that was sent to a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalSeen {
+    /// Its number.
+    pub signal: u8,
+    /// When, nanoseconds since boot.
+    pub at_ns: u64,
+    /// Who sent it; `None`: the kernel itself.
+    pub sender: Option<Sender>,
 }
 
 /// How a process ended.
@@ -89,7 +100,7 @@ impl Member {
             ended_ns: None,
             end: None,
             end_lost: false,
-            oom_killed: false,
+            oom_ns: None,
             signals: Vec::new(),
             orphaned: false,
             adopter: None,
@@ -115,11 +126,22 @@ impl Member {
         self.end.as_ref()?.status.exit_signal()
     }
 
+    /// Whether the OOM killer ended it, and not something else before.
+    #[must_use]
+    pub fn was_oom_killed(&self) -> bool {
+        self.oom_ns.is_some() && self.exit_signal() == Some(9)
+    }
+
+    /// The signal event that ended it, if one did and it was seen.
+    #[must_use]
+    pub fn fatal_signal(&self) -> Option<&SignalSeen> {
+        let signal = self.exit_signal()?;
+        self.signals.iter().find(|seen| seen.signal == signal)
+    }
+
     /// Who sent the signal that ended it; `None` if none did, or the kernel itself.
     #[must_use]
     pub fn killed_by(&self) -> Option<&Sender> {
-        let signal = self.exit_signal()?;
-        let (_, sender) = self.signals.iter().find(|(number, _)| *number == signal)?;
-        sender.as_ref()
+        self.fatal_signal()?.sender.as_ref()
     }
 }

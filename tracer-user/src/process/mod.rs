@@ -4,11 +4,13 @@
 //! - [`stat`]: `/proc/PID/stat`.
 //! - [`tree`]: a pure fold over events; [`member`] is what it keeps of a process.
 //! - [`cwd`]: directories by device and inode -> paths.
+//! - [`signal`]: signals by name.
 //! - [`settle`]: what `/proc` says, at the end, of those whose end was not seen.
 
 pub mod cwd;
 pub mod identity;
 pub mod member;
 pub mod settle;
+pub mod signal;
 pub mod stat;
 pub mod tree;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::identity::Identity;
-use super::member::{End, Image, Member};
+use super::member::{End, Image, Member, SignalSeen};
 use crate::kernel::event::{Args, Event, Exec, Signal, What};
 
 /// The living, and a few figures of all.
@@ -55,9 +55,9 @@ impl Tree {
         self.living.values()
     }
 
-    /// Those who live, to be changed: at the end of a session.
-    pub fn into_living(self) -> impl Iterator<Item = Member> {
-        self.living.into_values()
+    /// Hands out those who live, at the end of a session; the figures of all stay.
+    pub fn drain(&mut self) -> Vec<Member> {
+        self.living.drain().map(|(_, member)| member).collect()
     }
 
     /// The living process with this id.
@@ -91,8 +91,8 @@ impl Tree {
                 member.end = Some(End { status: exit.status, totals: exit.totals });
                 return Change { ended: self.living.remove(&event.process.pid), settled };
             }
-            What::Signal(signal) => signal_to(member, signal),
-            What::Oom => member.oom_killed = true,
+            What::Signal(signal) => signal_to(member, signal, event.ktime_ns),
+            What::Oom => member.oom_ns = Some(event.ktime_ns),
             What::Rename { .. } => {}
         }
         Change { ended: None, settled }
@@ -124,9 +124,9 @@ fn exec_of(member: &mut Member, exec: &Exec) {
     }));
 }
 
-fn signal_to(member: &mut Member, signal: &Signal) {
-    member.signals.retain(|(number, _)| *number != signal.signal);
-    member.signals.push((signal.signal, signal.sender.clone()));
+fn signal_to(member: &mut Member, signal: &Signal, at_ns: u64) {
+    member.signals.retain(|seen| seen.signal != signal.signal);
+    member.signals.push(SignalSeen { signal: signal.signal, at_ns, sender: signal.sender.clone() });
 }
 
 #[cfg(test)]

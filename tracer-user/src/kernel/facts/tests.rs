@@ -38,6 +38,7 @@ const EXPECTED: [(Field, [u32; 4]); Field::COUNT] = [
     (Field::SignalFlags,      [ 116,  116,  116,  116]),
     (Field::SignalExitCode,   [  96,   96,   96,   96]),
     (Field::SignalThreadHead, [  16,   16,   16,   16]),
+    (Field::SignalStatsLock,  [ 416,  432,  424,  448]),
     (Field::SignalUtime,      [ 424,  440,  432,  456]),
     (Field::SignalStime,      [ 432,  448,  440,  464]),
     (Field::SignalRuntime,    [ 664,  680,  672,  696]),
