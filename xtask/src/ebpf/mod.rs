@@ -4,8 +4,10 @@
 //! - [`compile`]: the one way in which the object is built, paths remapped out of it.
 //! - [`strip`]: debug sections out, everything that a loader reads stays.
 //! - [`sources`]: one hash over all that goes in.
+//! - [`compare`]: two objects, as a loader reads them.
 //! - [`manifest`]: `MANIFEST.json` beside the object.
 
+pub(crate) mod compare;
 pub(crate) mod compile;
 pub(crate) mod manifest;
 pub(crate) mod sources;

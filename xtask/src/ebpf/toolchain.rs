@@ -14,6 +14,9 @@ use anyhow::{Context, Result, bail};
 use super::manifest::Recorded;
 use crate::child;
 
+/// The release of bpf-linker that is installed.
+pub(crate) const LINKER_VERSION: &str = "0.13.0";
+
 const INSTALL: &str = "\
 install one of these:
   Debian 12, as root:  cargo xtask setup-ebpf
@@ -142,9 +145,9 @@ fn major(version: &str) -> &str {
 }
 
 /// How to get a bpf-linker for LLVM `major`.
-pub(crate) fn linker_install(major: &str) -> String {
+fn linker_install(major: &str) -> String {
     format!(
-        "LLVM_PREFIX=/usr/lib/llvm-{major} cargo install bpf-linker --version 0.13.0 \
+        "LLVM_PREFIX=/usr/lib/llvm-{major} cargo install bpf-linker --version {LINKER_VERSION} \
          --no-default-features --features llvm-{major}"
     )
 }
