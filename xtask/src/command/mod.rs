@@ -14,7 +14,8 @@ use crate::workspace::Workspace;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Build tracer and run a command under it: cargo xtask run [TRACER OPTIONS] -- CMD [ARG…]
+    /// Build tracer and run a command under it, as root
+    #[command(override_usage = "cargo xtask run [TRACER OPTIONS] -- CMD [ARG…]")]
     Run {
         /// Options of `tracer run`, then `--`, then the command
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

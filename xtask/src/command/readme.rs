@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Death by signal N counts as exit 128+N, as a shell shows it. `TRACER_LOG_DIR` and `TRACER_TMPFS_PATH` lead to a
-//! scratch directory, so sessions of one command are there for the next. As root on a machine without sudo, `sudo CMD`
+//! scratch directory, so sessions of one command are there for the next (a real sudo forgets them, `cargo xtask run`
+//! does not). As root on a machine without sudo, `sudo CMD`
 //! runs CMD. Whoever has run some of the commands already names them in `XTASK_RAN`, separated by commas, and they
 //! are left out (`XTASK_RAN='cargo xtask test' cargo xtask readme`); `cargo xtask readme` itself always is.
 
