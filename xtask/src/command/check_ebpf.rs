@@ -32,7 +32,7 @@ pub(crate) fn execute(workspace: &Workspace) -> Result<()> {
     if recorded.toolchain == Recorded::of(&toolchain) {
         return compare(&object, &rebuilt);
     }
-    eprintln!("xtask: the object was built with {:?}; this machine has {toolchain}", recorded.toolchain);
+    eprintln!("xtask: the committed object was built with another toolchain, {}", recorded.toolchain);
     run_instead(workspace, &toolchain, &object, &rebuilt)
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::ebpf::linker;
 use crate::ebpf::toolchain::{self, Version};
 use crate::{child, privileged};
 
@@ -23,7 +24,7 @@ pub(crate) fn execute() -> Result<()> {
     install(&[&format!("llvm-{major}-dev"), "build-essential", "zlib1g-dev", "libzstd-dev"])?;
     let mut command = child::cargo();
     child::forget_toolchain(&mut command);
-    command.args(["install", "--force", "--locked", "bpf-linker", "--version", toolchain::LINKER_VERSION]);
+    command.args(["install", "--force", "--locked", "bpf-linker", "--version", linker::VERSION]);
     command.args(["--no-default-features", "--features", &format!("llvm-{major}")]);
     command.env("LLVM_PREFIX", format!("/usr/lib/llvm-{major}"));
     child::run(&mut command)?;

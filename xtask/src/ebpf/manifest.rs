@@ -1,6 +1,6 @@
 //! `MANIFEST.json`: what the committed object is, and what it was made from and with.
 
-use std::fs;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,14 @@ pub(crate) struct Recorded {
     pub(crate) linker: String,
     /// Null where LLVM is linked into the linker.
     pub(crate) linker_llvm: Option<String>,
+}
+
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rustc, rustc_llvm, linker, linker_llvm, .. } = self;
+        let linker_llvm = linker_llvm.as_deref().unwrap_or("of its own");
+        write!(f, "{rustc} with LLVM {rustc_llvm}, {linker} with LLVM {linker_llvm}")
+    }
 }
 
 impl Recorded {
