@@ -1,6 +1,6 @@
 //! Running tests: libtest's output goes through unchanged, and its closing lines are summed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::ops::AddAssign;
 use std::process::{Command, Stdio};
 
@@ -45,7 +45,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
         for text in BufReader::new(stdout).split(b'\n') {
             let text = text.with_context(|| format!("cannot read the output of `{line}`"))?;
             let text = String::from_utf8_lossy(&text);
-            println!("{text}");
+            writeln!(io::stdout(), "{text}").context("cannot write to stdout")?;
             tally += closing_line(&text).unwrap_or_default();
         }
     }

@@ -13,13 +13,13 @@ use crate::{child, privileged};
 /// Returns only when that failed.
 pub(crate) fn execute(workspace: &Workspace) -> Result<()> {
     let words = tracer_words(env::args_os())?;
-    child::run(child::cargo().current_dir(workspace.root()).args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package=tracer",
-    ]))?;
     let tracer = workspace.tracer();
+    let mut build = child::cargo();
+    build.current_dir(workspace.root()).args(["build", "--release", "--package=tracer"]);
+    if tracer.exists() {
+        build.arg("--quiet");
+    }
+    child::run(&mut build)?;
     let mut command = privileged::command(&tracer, &[])?;
     command.arg("run").args(words);
     Err(command.exec()).with_context(|| format!("cannot start {}", tracer.display()))
