@@ -3,6 +3,9 @@
 mod child;
 mod command;
 mod ebpf;
+mod privileged;
+mod shm;
+mod suite;
 mod workspace;
 
 use std::process::ExitCode;
@@ -18,11 +21,13 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    match Args::parse().command.execute() {
-        Ok(code) => code,
+    let command = Args::parse().command;
+    let failure = command.failure_code();
+    match command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(failure)
         }
     }
 }

@@ -37,6 +37,11 @@ impl Workspace {
         env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), |dir| self.root.join(dir))
     }
 
+    /// tracer, as `cargo build --release` leaves it.
+    pub(crate) fn tracer(&self) -> PathBuf {
+        self.target().join("release/tracer")
+    }
+
     /// The package of the programs.
     pub(crate) fn ebpf(&self) -> PathBuf {
         self.root.join("tracer-ebpf")

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::linker::{self, Linker};
 use super::manifest::Recorded;
 use crate::child;
 
@@ -43,17 +44,6 @@ impl Version {
     }
 }
 
-/// A bpf-linker.
-#[derive(Clone, Debug)]
-pub(crate) struct Linker {
-    /// The executable.
-    pub(crate) path: PathBuf,
-    /// What `--version` says.
-    pub(crate) version: String,
-    /// Version of the LLVM library that it loads; none where LLVM is linked into it.
-    pub(crate) llvm: Option<String>,
-}
-
 /// A rustc with its cargo, its source and a linker.
 #[derive(Clone, Debug)]
 pub(crate) struct Toolchain {
@@ -69,14 +59,13 @@ pub(crate) struct Toolchain {
 
 impl fmt::Display for Toolchain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rustc, version, linker, .. } = self;
-        write!(f, "{} ({}, LLVM {}), {}", version.name, rustc.display(), version.llvm, linker.version)
+        write!(f, "{} (at {})", Recorded::of(self), self.rustc.display())
     }
 }
 
 /// The recorded toolchain if it is on this machine, else the first that can build.
 pub(crate) fn find(recorded: Option<&Recorded>) -> Result<Toolchain> {
-    let linker = find_linker()?;
+    let linker = linker::find()?;
     let mut refused = Vec::new();
     let mut found = Vec::new();
     for (rustc, cargo) in candidates() {
@@ -130,7 +119,7 @@ fn examine(rustc: &Path, cargo: PathBuf, linker: &Linker) -> Result<Toolchain> {
     if linker.llvm.as_deref().is_some_and(|llvm| major(llvm) != major(&version.llvm)) {
         let (ours, theirs) = (&version.llvm, linker.llvm.as_deref().unwrap_or_default());
         let path = linker.path.display();
-        bail!("has LLVM {ours}, but {path} has LLVM {theirs}: {}", linker_install(major(ours)));
+        bail!("has LLVM {ours}, but {path} has LLVM {theirs}: {}", linker::how_to_install(major(ours)));
     }
     let bootstrap = !version.name.contains("-nightly");
     Ok(Toolchain { rustc: rustc.to_owned(), cargo, version, library, bootstrap, linker: linker.clone() })
@@ -139,53 +128,6 @@ fn examine(rustc: &Path, cargo: PathBuf, linker: &Linker) -> Result<Toolchain> {
 /// `22` of `22.1.8`.
 fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
-}
-
-/// How to get a bpf-linker for LLVM `major`.
-pub(crate) fn linker_install(major: &str) -> String {
-    format!(
-        "LLVM_PREFIX=/usr/lib/llvm-{major} cargo install bpf-linker --version 0.13.0 \
-         --no-default-features --features llvm-{major}"
-    )
-}
-
-fn find_linker() -> Result<Linker> {
-    let installed = cargo_bin().map(|dir| dir.join("bpf-linker")).filter(|path| path.exists());
-    let Some(path) = child::find("bpf-linker").or(installed) else {
-        bail!(
-            "bpf-linker is not installed; install it with the LLVM that your rustc has, \
-             `apt-get install llvm-22-dev` and:\n  {}\nor all of it, on Debian 12 as root: cargo xtask setup-ebpf",
-            linker_install("22")
-        );
-    };
-    let mut command = Command::new(&path);
-    command.arg("--version");
-    let version = child::output(&mut command)?.trim().to_owned();
-    let llvm = linked_llvm(&path);
-    Ok(Linker { path, version, llvm })
-}
-
-/// Where `cargo install` puts executables.
-fn cargo_bin() -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    Some(home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))?.join("bin"))
-}
-
-/// The version of the LLVM library that `program` loads: exact where LLVM's own `llvm-config` stands beside the
-/// library, else what the library's name says.
-fn linked_llvm(program: &Path) -> Option<String> {
-    let libraries = child::output(Command::new("ldd").arg(program)).ok()?;
-    let library = libraries.lines().find_map(llvm_library)?;
-    let named = library.file_name()?.to_str()?.strip_prefix("libLLVM.so.")?.to_owned();
-    let config = library.parent()?.parent()?.join("bin/llvm-config");
-    let exact = Command::new(config).arg("--version").output().ok().filter(|output| output.status.success());
-    Some(exact.map_or(named, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned()))
-}
-
-/// The path in a line of `ldd` for libLLVM: `libLLVM.so.22.1 => /usr/lib/llvm-22/lib/libLLVM.so.22.1 (0x…)`.
-fn llvm_library(line: &str) -> Option<PathBuf> {
-    let (name, rest) = line.trim().split_once(" => ")?;
-    name.starts_with("libLLVM").then(|| rest.split_whitespace().next().map(PathBuf::from)).flatten()
 }
 
 #[cfg(test)]
@@ -209,12 +151,5 @@ mod tests {
         assert_eq!(Version::parse(""), None);
         assert_eq!(Version::parse("rustc 1.96.0\nrelease: 1.96.0\n"), None);
         assert_eq!(Version::parse(&DEBIAN.replace("rustc 1.96.0", "gcc 12")), None);
-    }
-
-    #[test]
-    fn the_llvm_library_is_read_from_ldd() {
-        let line = "\tlibLLVM.so.22.1 => /usr/lib/llvm-22/lib/libLLVM.so.22.1 (0x00007f845ac00000)";
-        assert_eq!(llvm_library(line), Some(PathBuf::from("/usr/lib/llvm-22/lib/libLLVM.so.22.1")));
-        assert_eq!(llvm_library("\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f845aa1e000)"), None);
     }
 }
