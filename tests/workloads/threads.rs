@@ -1,0 +1,53 @@
+//! Processes whose threads end in an unusual order.
+
+use std::sync::Barrier;
+use std::thread;
+
+use crate::environment::me;
+use crate::sys;
+
+/// The leader ends first, as by `pthread_exit`; a thread ends the process later, with 7.
+pub(crate) fn leader_first(_args: &[String]) -> i32 {
+    thread::spawn(|| {
+        sys::await_end();
+        sys::exit_group(7)
+    });
+    sys::announce_end();
+    sys::exit_thread(9)
+}
+
+/// The leader ends first with 9, and the last thread as plainly, with 5: `wait` reports the leader's code.
+pub(crate) fn last_thread_exits(_args: &[String]) -> i32 {
+    thread::spawn(|| {
+        sys::await_end();
+        sys::exit_thread(5)
+    });
+    sys::announce_end();
+    sys::exit_thread(9)
+}
+
+/// A thread that is not the leader calls exec. It notes its id, which it loses by that.
+pub(crate) fn thread_execs(_args: &[String]) -> i32 {
+    let execs = thread::spawn(|| {
+        crate::environment::note("tid", std::process::id(), rustix::thread::gettid().as_raw_nonzero().get());
+        sys::exec(&me(), &[b"workload", b"show", b"from a thread"])
+    });
+    execs.join().unwrap()
+}
+
+/// A thread that is not the leader calls `exit_group` while the leader waits for it.
+pub(crate) fn thread_exits_group(_args: &[String]) -> i32 {
+    thread::spawn(|| sys::exit_group(6)).join().unwrap()
+}
+
+/// `thread-storm THREADS`: all threads end at once, each by its own exit; then the leader, with 8.
+pub(crate) fn thread_storm(args: &[String]) -> i32 {
+    let count = args[0].parse().unwrap();
+    let gate = Barrier::new(count);
+    thread::scope(|scope| {
+        for _ in 0..count {
+            scope.spawn(|| gate.wait());
+        }
+    });
+    8
+}
