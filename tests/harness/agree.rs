@@ -38,6 +38,14 @@ impl Session {
         for truth in self.shown() {
             self.compare_exec(truth, &mut differences);
         }
+        let (root, truth) = (self.root(), self.note("root"));
+        differences.equal(truth.pid, "pid of the root", root["pid"].as_i64(), Some(truth.pid.into()));
+        differences.equal(
+            truth.pid,
+            "start of the root",
+            root["starttime_ticks"].as_i64(),
+            Some(truth.value),
+        );
         assert!(
             differences.0.is_empty(),
             "tracer's record differs from the truth:\n{}",

@@ -3,7 +3,7 @@
 //!
 //! - [`Trace`] runs tracer in a directory of its own and gives an [`Outcome`], or the [`Session`] that it left.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
-//! - `agree` compares the two; `order` holds what every session promises, whatever ran.
+//! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
 //! Nothing here is shared between tests, so any number may run at once. Nothing is skipped: without the privileges or
@@ -23,7 +23,19 @@ mod place;
 mod session;
 mod trace;
 pub mod truth;
+mod whole;
 
 pub use place::{tracer, workload};
-pub use session::Session;
+pub use session::{Session, words};
 pub use trace::{Outcome, Trace};
+
+/// A session of an observed case that is whole and agrees with the truth.
+///
+/// # Panics
+/// If it is not, or does not.
+#[track_caller]
+pub fn traced<const N: usize>(case: [&str; N]) -> Session {
+    let session = Trace::observed(case).run();
+    session.assert_whole().assert_agrees();
+    session
+}

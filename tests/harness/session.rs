@@ -95,6 +95,22 @@ impl Session {
         self.truth.iter().filter_map(|row| if let Row::Shown(it) = row { Some(it) } else { None }).collect()
     }
 
+    /// The only program that said something of itself.
+    #[must_use]
+    pub fn shown_once(&self) -> &Shown {
+        let shown = self.shown();
+        assert_eq!(shown.len(), 1, "one program shows itself in {:?}", self.truth);
+        shown[0]
+    }
+
+    /// The exec event of that program, which is its process's last.
+    #[must_use]
+    pub fn last_exec(&self) -> &Value {
+        self.events_of(self.shown_once().pid, "exec")
+            .last()
+            .expect("an exec of the program that shows itself")
+    }
+
     /// The notes of a kind.
     #[must_use]
     pub fn notes(&self, what: &str) -> Vec<&Note> {
@@ -112,9 +128,10 @@ impl Session {
 
     /// How many records of a kind, or for another reason, tracer counted as lost.
     #[must_use]
-    pub fn lost(&self, what: &str) -> u64 {
+    pub fn lost(&self, what: &str) -> usize {
         let lost = &self.summary["completeness"]["lost"];
-        lost[what].as_u64().unwrap_or_else(|| panic!("no count of lost {what:?} in {lost}"))
+        let count = lost[what].as_u64().and_then(|count| usize::try_from(count).ok());
+        count.unwrap_or_else(|| panic!("no count of lost {what:?} in {lost}"))
     }
 
     /// `complete` or `lossy`.
@@ -127,6 +144,12 @@ impl Session {
 /// The bytes that a JSON string stands for.
 pub(crate) fn raw(value: &Value) -> Vec<u8> {
     escape::bytes(value.as_str().unwrap_or_else(|| panic!("{value} is no string")))
+}
+
+/// The bytes of each string of a JSON array.
+#[must_use]
+pub fn words(argv: &Value) -> Vec<Vec<u8>> {
+    argv.as_array().unwrap_or_else(|| panic!("{argv} is no array")).iter().map(raw).collect()
 }
 
 fn one(rows: &[Value], wanted: impl Fn(&Value) -> bool, what: impl std::fmt::Display) -> &Value {

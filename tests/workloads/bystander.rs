@@ -10,7 +10,7 @@ use crate::{names, observe, signals, sys};
 
 /// `behind-its-back WHAT COUNT`: stops its parent, tracer, does something so many times, and lets tracer go on.
 ///
-/// WHAT is `forks`, `renames`, `signals` (to a child that handles none, so the first ends it), or `oom` after forks.
+/// WHAT is `forks`, `renames`, `signals` (each kills a child), or `oom` after so many forks.
 pub(crate) fn behind_its_back(args: &[String]) -> i32 {
     let count: usize = args[1].parse().unwrap();
     let act: fn(usize) = match args[0].as_str() {
@@ -70,5 +70,4 @@ fn starve_after_forks(count: usize) {
         1
     });
     observe::wait(victim);
-    group.remove();
 }

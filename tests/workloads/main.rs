@@ -44,6 +44,7 @@ const CASES: &[(&str, Case)] = &[
     ("last-thread-exits", threads::last_thread_exits),
     ("thread-execs", threads::thread_execs),
     ("thread-exits-group", threads::thread_exits_group),
+    ("threads-killed", threads::threads_killed),
     ("thread-storm", threads::thread_storm),
     ("segv", signals::segv),
     ("raise", signals::raise),

@@ -12,6 +12,8 @@ use crate::{environment, sys};
 /// `observe -- CASE [ARG]…`: runs the case, and reaps it and whatever it leaves behind.
 pub(crate) fn observe(args: &[String]) -> i32 {
     let case = args.strip_prefix(["--".to_owned()].as_slice()).expect("observe -- CASE");
+    let stat = fs::read("/proc/self/stat").unwrap();
+    environment::note("root", std::process::id(), stat_field(&stat, 22).cast_signed());
     set_child_subreaper(Some(Pid::INIT)).unwrap();
     sys::fork(|| {
         let error = Command::new(environment::me()).args(case).exec();

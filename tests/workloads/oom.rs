@@ -21,11 +21,10 @@ pub(crate) fn oom(_args: &[String]) -> i32 {
     });
     note("victim", pid.cast_unsigned(), -1);
     observe::reap(pid);
-    group.remove();
     0
 }
 
-/// A memory cgroup of one process.
+/// A memory cgroup of one process, removed when dropped, which must be after its member is reaped.
 pub(crate) struct Group(PathBuf);
 
 impl Group {
@@ -51,10 +50,11 @@ impl Group {
     pub(crate) fn join(&self) {
         fs::write(self.0.join("cgroup.procs"), "0").unwrap();
     }
+}
 
-    /// Removes it. The last member is reaped, so it is empty.
-    pub(crate) fn remove(self) {
-        fs::remove_dir(self.0).unwrap();
+impl Drop for Group {
+    fn drop(&mut self) {
+        fs::remove_dir(&self.0).unwrap();
     }
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Barrier;
 use std::thread;
 
+use rustix::process::{Signal, getpid, kill_process};
+
 use crate::environment::me;
-use crate::sys;
+use crate::{signals, sys};
 
 /// The leader ends first, as by `pthread_exit`; a thread ends the process later, with 7.
 pub(crate) fn leader_first(_args: &[String]) -> i32 {
@@ -16,7 +18,8 @@ pub(crate) fn leader_first(_args: &[String]) -> i32 {
     sys::exit_thread(9)
 }
 
-/// The leader ends first with 9, and the last thread as plainly, with 5: `wait` reports the leader's code.
+/// The leader ends first with 9, and the last thread as plainly, with 5. `wait` reports the last thread's code on newer
+/// kernels (`synchronize_group_exit` in kernel/exit.c), the leader's on older ones.
 pub(crate) fn last_thread_exits(_args: &[String]) -> i32 {
     thread::spawn(|| {
         sys::await_end();
@@ -50,4 +53,23 @@ pub(crate) fn thread_storm(args: &[String]) -> i32 {
         }
     });
     8
+}
+
+/// `threads-killed THREADS`: so many threads stand still when one more is the death of all, by SIGTERM.
+pub(crate) fn threads_killed(args: &[String]) -> i32 {
+    let count: usize = args[0].parse().unwrap();
+    let gate = Barrier::new(count + 1);
+    thread::scope(|scope| {
+        for _ in 0..count {
+            scope.spawn(|| {
+                gate.wait();
+                signals::wait_for_ever()
+            });
+        }
+        scope.spawn(|| {
+            gate.wait();
+            kill_process(getpid(), Signal::TERM).unwrap();
+        });
+    });
+    1
 }
