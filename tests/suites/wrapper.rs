@@ -69,7 +69,7 @@ fn a_megabyte_of_any_bytes_goes_through_untouched() {
 }
 
 #[test]
-fn quiet_says_nothing_and_otherwise_each_line_says_who_speaks() {
+fn quiet_is_silence_and_otherwise_tracer_says_who_speaks() {
     let quiet = Trace::command(["true"]).flags(["-q"]).run();
     assert_eq!((quiet.outcome.stderr.as_str(), quiet.outcome.stdout.as_slice()), ("", &b""[..]));
     let talk = Trace::command(["true"]).run();
