@@ -81,10 +81,10 @@ fn signals_that_found_the_ring_full_are_counted() {
 }
 
 #[test]
-fn an_oom_victim_that_found_the_ring_full_is_counted() {
+fn oom_victims_that_found_the_ring_full_are_counted() {
     let session = Trace::case(["behind-its-back", "oom", "300"]).flags(TINY).run();
-    assert_some_lost(&session, "fork", 1 + 300 + 1);
-    assert_some_lost(&session, "oom", 1);
+    assert_some_lost(&session, "fork", 1 + 300 + 3);
+    assert_some_lost(&session, "oom", 3);
 }
 
 #[test]

@@ -8,9 +8,13 @@ use rustix::process::{Pid, Signal, getppid, kill_process};
 use crate::oom::{self, Group};
 use crate::{names, observe, signals, sys};
 
+/// More than one: the last bytes of a ring that is too full for a fork may still hold one OOM record, which is smaller.
+const OOM_VICTIMS: usize = 3;
+
 /// `behind-its-back WHAT COUNT`: stops its parent, tracer, does something so many times, and lets tracer go on.
 ///
-/// WHAT is `forks`, `renames`, `signals` (each kills a child), or `oom` after so many forks.
+/// WHAT is `forks`, `renames`, `signals` (each kills a child), or `oom` (three
+/// victims) after so many forks.
 pub(crate) fn behind_its_back(args: &[String]) -> i32 {
     let count: usize = args[1].parse().unwrap();
     let act: fn(usize) = match args[0].as_str() {
@@ -64,10 +68,12 @@ fn signal_each(count: usize) {
 fn starve_after_forks(count: usize) {
     let group = Group::new().unwrap_or_else(|| panic!("process {} needs a memory controller", id()));
     fork_each(count);
-    let victim = sys::fork(|| {
-        group.join();
-        oom::eat();
-        1
-    });
-    observe::wait(victim);
+    for _ in 0..OOM_VICTIMS {
+        let victim = sys::fork(|| {
+            group.join();
+            oom::eat();
+            1
+        });
+        observe::wait(victim);
+    }
 }
