@@ -23,6 +23,7 @@ pub struct Trace {
     flags: Vec<OsString>,
     command: Vec<OsString>,
     stdin: Vec<u8>,
+    prelude: String,
     uid: u32,
 }
 
@@ -31,7 +32,14 @@ impl Trace {
     pub fn command<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Self {
         assert!(rustix::process::geteuid().is_root(), "the live tests need root; run: cargo xtask test");
         let command = command.into_iter().map(|word| word.as_ref().to_owned()).collect();
-        Self { place: Place::new(), flags: Vec::new(), command, stdin: Vec::new(), uid: 0 }
+        Self {
+            place: Place::new(),
+            flags: Vec::new(),
+            command,
+            stdin: Vec::new(),
+            prelude: String::new(),
+            uid: 0,
+        }
     }
 
     /// Traces a shell script.
@@ -64,6 +72,12 @@ impl Trace {
         self
     }
 
+    /// Shell commands that change what tracer, and so the command, inherits.
+    pub fn after(mut self, prelude: &str) -> Self {
+        prelude.clone_into(&mut self.prelude);
+        self
+    }
+
     /// Runs tracer as another user, who owns the directory of the run.
     pub fn user(mut self, uid: u32) -> Self {
         self.place.give_to(uid);
@@ -81,7 +95,23 @@ impl Trace {
     /// # Panics
     /// If it takes longer than a minute; it is killed then.
     pub fn outcome(self) -> Outcome {
-        let mut child = self.prepared().spawn().unwrap();
+        let mut words = vec![place::tracer().into_os_string(), "run".into()];
+        words.extend(["--log-dir".into(), self.place.log().into(), "--tmpfs-path".into()]);
+        words.push(self.place.runtime().into());
+        words.extend(self.flags.iter().cloned());
+        words.push("--".into());
+        words.extend(self.command.iter().cloned());
+        self.end_of(&words)
+    }
+
+    /// Runs the command itself in the same way, to compare.
+    pub fn without_tracer(self) -> Outcome {
+        let words = self.command.clone();
+        self.end_of(&words)
+    }
+
+    fn end_of(self, words: &[OsString]) -> Outcome {
+        let mut child = self.prepared(words).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let writer = thread::spawn(move || stdin.write_all(&self.stdin));
         let stdout = collect(child.stdout.take().unwrap());
@@ -96,15 +126,9 @@ impl Trace {
         Outcome { status, stdout, stderr, place: self.place }
     }
 
-    fn prepared(&self) -> Command {
-        let mut command = Command::new(place::tracer());
-        command
-            .arg("run")
-            .arg("--log-dir")
-            .arg(self.place.log())
-            .arg("--tmpfs-path")
-            .arg(self.place.runtime());
-        command.args(&self.flags).arg("--").args(&self.command);
+    fn prepared(&self, words: &[OsString]) -> Command {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{}\nexec \"$@\"", self.prelude)).arg("sh").args(words);
         command
             .env("TRACER_TEST", "1")
             .env(crate::truth::FILE, self.place.truth())

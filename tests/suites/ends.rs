@@ -103,6 +103,15 @@ fn a_core_dump_is_told_as_wait_tells_it() {
 }
 
 #[test]
+fn who_falls_with_its_pid_namespace_is_killed_by_the_kernel() {
+    let session = traced(["namespace-falls"]);
+    let killed: Vec<&Value> =
+        session.processes.iter().filter(|row| row["exit_signal"] == libc::SIGKILL).collect();
+    assert_eq!(killed.len(), 1, "the workload does what it says: {:#?}", session.processes);
+    assert_eq!((&killed[0]["ns_pid"], &killed[0]["killed_by"]), (&json!(2), &Value::Null));
+}
+
+#[test]
 fn a_process_that_takes_too_much_memory_is_an_oom_victim() {
     let session = traced(["oom"]);
     if !session.notes("no-memory-controller").is_empty() {

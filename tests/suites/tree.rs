@@ -36,6 +36,35 @@ fn a_child_of_clone_parent_belongs_to_the_process_that_called_clone() {
 }
 
 #[test]
+fn a_child_of_another_thread_belongs_to_the_process() {
+    let session = traced(["thread-forks"]);
+    let note = session.note("parent-tid");
+    assert_eq!(session.events_of(note.pid, "fork")[0]["parent_tid"], note.value);
+}
+
+#[test]
+fn a_child_that_outlives_the_root_is_an_orphan_without_an_end() {
+    let session = Trace::sh("sleep 2 </dev/null >/dev/null 2>&1 & exit 4").run();
+    assert_eq!(session.outcome.status.code(), Some(4));
+    let sleep = session.processes.iter().find(|row| row["is_root"] == false).unwrap();
+    assert_eq!(sleep["orphaned"], true);
+    for field in ["ended_at", "exit_code", "exit_signal", "core_dumped"] {
+        assert_eq!(sleep[field], Value::Null, "{field} of {sleep}");
+    }
+    assert_eq!(
+        session.events_of(u32::try_from(sleep["pid"].as_u64().unwrap()).unwrap(), "exit"),
+        [] as [&Value; 0]
+    );
+    assert_eq!(
+        session.summary["orphans"].as_array().map(Vec::len),
+        Some(1),
+        "{}",
+        session.summary["orphans"]
+    );
+    assert_eq!(session.state(), "complete");
+}
+
+#[test]
 fn a_process_that_shares_its_parents_memory_is_a_process() {
     let session = traced(["clone-vm"]);
     assert_eq!(session.processes.len(), 3, "observer, parent, child");

@@ -1,12 +1,13 @@
 //! Processes whose threads end in an unusual order.
 
+use std::ffi::c_void;
 use std::sync::Barrier;
 use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use crate::environment::me;
-use crate::{signals, sys};
+use crate::environment::{me, note};
+use crate::{observe, signals, sys};
 
 /// The leader ends first, as by `pthread_exit`; a thread ends the process later, with 7.
 pub(crate) fn leader_first(_args: &[String]) -> i32 {
@@ -29,13 +30,30 @@ pub(crate) fn last_thread_exits(_args: &[String]) -> i32 {
     sys::exit_thread(9)
 }
 
-/// A thread that is not the leader calls exec. It notes its id, which it loses by that.
+/// A thread that is not the leader calls exec while others stand by. It notes its id, which it loses by that.
 pub(crate) fn thread_execs(_args: &[String]) -> i32 {
+    for _ in 0..3 {
+        thread::spawn(signals::wait_for_ever);
+    }
     let execs = thread::spawn(|| {
-        crate::environment::note("tid", std::process::id(), rustix::thread::gettid().as_raw_nonzero().get());
+        note("tid", std::process::id(), rustix::thread::gettid().as_raw_nonzero().get());
         sys::exec(&me(), &[b"workload", b"show", b"from a thread"])
     });
     execs.join().unwrap()
+}
+
+/// A thread that is not the leader makes a child, which ends with 3, and notes its own id.
+pub(crate) fn thread_forks(_args: &[String]) -> i32 {
+    extern "C" fn child(_: *mut c_void) -> i32 {
+        3
+    }
+    let forks = thread::spawn(|| {
+        let child = sys::clone(libc::SIGCHLD, child);
+        note("parent-tid", child.cast_unsigned(), rustix::thread::gettid().as_raw_nonzero().get());
+        observe::reap(child);
+    });
+    forks.join().unwrap();
+    0
 }
 
 /// A thread that is not the leader calls `exit_group` while the leader waits for it.
