@@ -75,7 +75,9 @@ pub fn workload() -> PathBuf {
 #[must_use]
 pub fn tracer() -> PathBuf {
     let beside = || profile_dir().join("tracer");
-    built(std::env::var_os("TRACER_BIN").map_or_else(beside, PathBuf::from), "cargo build [--release]")
+    let release = if profile_dir().ends_with("release") { " --release" } else { "" };
+    let command = format!("cargo build --package tracer{release}");
+    built(std::env::var_os("TRACER_BIN").map_or_else(beside, PathBuf::from), &command)
 }
 
 fn built(path: PathBuf, command: &str) -> PathBuf {
