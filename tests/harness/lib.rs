@@ -1,1 +1,41 @@
-//! The harness of the live tests.
+//! The harness of the live tests: runs `tracer run` on a program that misbehaves on purpose, and compares the session
+//! with what the kernel told the program's own parent.
+//!
+//! - [`Trace`] runs tracer in a directory of its own and gives an [`Outcome`], or the [`Session`] that it left.
+//! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
+//! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
+//!
+//! Nothing here is shared between tests, so any number may run at once. Nothing is skipped: without the privileges or
+//! the binary that it needs, a test panics with the command that helps.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness reports by panicking: the test that called it fails with a backtrace"
+)]
+
+mod agree;
+pub mod escape;
+mod order;
+mod place;
+mod session;
+mod trace;
+pub mod truth;
+mod whole;
+
+pub use place::{tracer, workload};
+pub use session::{Session, words};
+pub use trace::{Outcome, Trace};
+
+/// A session of an observed case that is whole and agrees with the truth.
+///
+/// # Panics
+/// If it is not, or does not.
+#[track_caller]
+pub fn traced<const N: usize>(case: [&str; N]) -> Session {
+    let session = Trace::observed(case).run();
+    session.assert_whole().assert_agrees();
+    session
+}

@@ -1,0 +1,188 @@
+//! Runs tracer once: [`Trace`] says on what, [`Outcome`] is what came of it.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use crate::place::Place;
+use crate::{Session, place};
+
+/// How long a run may take before it is killed, in seconds. Each workload ends itself after 30.
+const DEADLINE: i64 = 60;
+
+/// A run of tracer that has not started yet.
+#[derive(Debug)]
+#[must_use]
+pub struct Trace {
+    place: Place,
+    flags: Vec<OsString>,
+    command: Vec<OsString>,
+    stdin: Vec<u8>,
+    prelude: String,
+    uid: u32,
+}
+
+impl Trace {
+    /// Traces any command.
+    pub fn command<S: AsRef<OsStr>>(command: impl IntoIterator<Item = S>) -> Self {
+        assert!(rustix::process::geteuid().is_root(), "the live tests need root; run: cargo xtask test");
+        let command = command.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        Self {
+            place: Place::new(),
+            flags: Vec::new(),
+            command,
+            stdin: Vec::new(),
+            prelude: String::new(),
+            uid: 0,
+        }
+    }
+
+    /// Traces a shell script.
+    pub fn sh(script: &str) -> Self {
+        Self::command(["sh", "-c", script])
+    }
+
+    /// Traces a case of the workload binary, which is then the root.
+    pub fn case<const N: usize>(case: [&str; N]) -> Self {
+        let workload = place::workload().into_os_string();
+        Self::command([workload].into_iter().chain(case.map(OsString::from)))
+    }
+
+    /// Traces a parent (the root) that runs a case as its child and writes down how it ended.
+    pub fn observed<const N: usize>(case: [&str; N]) -> Self {
+        let mut trace = Self::case(["observe", "--"]);
+        trace.command.extend(case.map(OsString::from));
+        trace
+    }
+
+    /// Adds flags of `tracer run`.
+    pub fn flags<const N: usize>(mut self, flags: [&str; N]) -> Self {
+        self.flags.extend(flags.map(OsString::from));
+        self
+    }
+
+    /// What tracer, and so the command, reads.
+    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = bytes;
+        self
+    }
+
+    /// Shell commands that change what tracer, and so the command, inherits.
+    pub fn after(mut self, prelude: &str) -> Self {
+        prelude.clone_into(&mut self.prelude);
+        self
+    }
+
+    /// Runs tracer as another user, who owns the directory of the run.
+    pub fn user(mut self, uid: u32) -> Self {
+        self.place.give_to(uid);
+        self.uid = uid;
+        self
+    }
+
+    /// Runs it to its end, which must leave a whole session.
+    pub fn run(self) -> Session {
+        Session::load(self.outcome())
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// If it takes longer than a minute; it is killed then.
+    pub fn outcome(self) -> Outcome {
+        let mut words = vec![place::tracer().into_os_string(), "run".into()];
+        words.extend(["--log-dir".into(), self.place.log().into(), "--tmpfs-path".into()]);
+        words.push(self.place.runtime().into());
+        words.extend(self.flags.iter().cloned());
+        words.push("--".into());
+        words.extend(self.command.iter().cloned());
+        self.end_of(&words)
+    }
+
+    /// Runs the command itself in the same way, to compare.
+    pub fn without_tracer(self) -> Outcome {
+        let words = self.command.clone();
+        self.end_of(&words)
+    }
+
+    fn end_of(self, words: &[OsString]) -> Outcome {
+        let mut child = self.prepared(words).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let writer = thread::spawn(move || stdin.write_all(&self.stdin));
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        let in_time = ends_in_time(&child);
+        let status = child.wait().unwrap();
+        // A command that reads nothing closes the pipe early; that is no failure of the run.
+        drop(writer.join().unwrap());
+        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        assert!(in_time, "tracer was killed after {DEADLINE} s; stderr:\n{stderr}");
+        Outcome { status, stdout, stderr, place: self.place }
+    }
+
+    fn prepared(&self, words: &[OsString]) -> Command {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{}\nexec \"$@\"", self.prelude)).arg("sh").args(words);
+        command
+            .env("TRACER_TEST", "1")
+            .env(crate::truth::FILE, self.place.truth())
+            .current_dir(self.place.cwd());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        if self.uid != 0 {
+            command.uid(self.uid).gid(self.uid);
+        }
+        command
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Status of tracer itself.
+    pub status: ExitStatus,
+    /// All that came out of its stdout.
+    pub stdout: Vec<u8>,
+    /// All that came out of its stderr.
+    pub stderr: String,
+    pub(crate) place: Place,
+}
+
+impl Outcome {
+    /// A file in the command's working directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        self.place.cwd().join(name)
+    }
+
+    /// Number of session directories.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        std::fs::read_dir(self.place.log().join("sessions")).map_or(0, Iterator::count)
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+/// Waits for the child's end. At the deadline kills the process group, which is its own.
+fn ends_in_time(child: &Child) -> bool {
+    let pid = Pid::from_child(child);
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    let deadline = Timespec { tv_sec: DEADLINE, tv_nsec: 0 };
+    let in_time = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline)).unwrap() == 1;
+    if !in_time {
+        kill_process_group(pid, Signal::KILL).unwrap();
+    }
+    in_time
+}

@@ -1,0 +1,66 @@
+//! Many processes.
+
+use std::io::{Read, Write, pipe};
+
+use crate::environment::{me, note};
+use crate::{observe, sys};
+
+/// `fork COUNT [exec [ARGUMENT_BYTES]]`: so many children, child N ends with N % 256 (with exec: with 0).
+pub(crate) fn fork_many(args: &[String]) -> i32 {
+    let count: i32 = args[0].parse().unwrap();
+    let padding = args.get(2).map_or(0, |bytes| bytes.parse().unwrap());
+    let execs = args.get(1).is_some_and(|word| word == "exec");
+    let argument = vec![b'x'; padding];
+    for index in 0..count {
+        let pid =
+            sys::fork(
+                || {
+                    if execs { sys::exec(&me(), &[b"workload", b"noop", &argument]) } else { index % 256 }
+                },
+            );
+        observe::wait(pid);
+    }
+    0
+}
+
+/// `parallel FORKERS COUNT [exec [ARGUMENT_BYTES]]`: so many processes at once, each of which does `fork COUNT …`.
+pub(crate) fn parallel(args: &[String]) -> i32 {
+    let forkers: i32 = args[0].parse().unwrap();
+    let pids: Vec<i32> = (0..forkers).map(|_| sys::fork(|| fork_many(&args[1..]))).collect();
+    pids.into_iter().map(observe::wait).sum()
+}
+
+/// `deep LEVELS`: a chain of processes, each the child of the one before; each waits for its own.
+pub(crate) fn deep(args: &[String]) -> i32 {
+    let levels: i64 = args[0].parse().unwrap();
+    descend(levels)
+}
+
+fn descend(levels: i64) -> i32 {
+    note("level", std::process::id(), levels);
+    if levels > 0 {
+        observe::wait(sys::fork(|| descend(levels - 1)));
+    }
+    0
+}
+
+/// `crowd COUNT`: so many children that all live at the same time, and end together.
+pub(crate) fn crowd(args: &[String]) -> i32 {
+    let count: i32 = args[0].parse().unwrap();
+    let (gate, keeper) = pipe().unwrap();
+    let (ready, arrived) = pipe().unwrap();
+    let pids: Vec<i32> = (0..count).map(|_| sys::fork(|| wait_at(&gate, &keeper, &arrived))).collect();
+    for _ in 0..count {
+        (&ready).read_exact(&mut [0]).unwrap();
+    }
+    for _ in 0..count {
+        (&keeper).write_all(b"!").unwrap();
+    }
+    pids.into_iter().map(observe::wait).sum()
+}
+
+fn wait_at(mut gate: impl Read, _keeper: &impl Write, mut arrived: impl Write) -> i32 {
+    arrived.write_all(b"!").unwrap();
+    gate.read_exact(&mut [0]).unwrap();
+    0
+}

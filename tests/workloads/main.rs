@@ -1,0 +1,89 @@
+//! Small programs that misbehave on purpose: `workload NAME [ARG]…`, one file a family of cases.
+//!
+//! `workload observe -- NAME [ARG]…` runs a case as its child and writes the ground truth about it (see
+//! `tests::truth`) into the file that `WORKLOAD_TRUTH` names. A case that has children of its own writes their truth by
+//! the same means. Whatever goes wrong, SIGALRM ends each process after half a minute.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a case that can't do what its name says must die loudly: its test sees the status"
+)]
+
+mod bystander;
+mod clones;
+mod cores;
+mod daemon;
+mod environment;
+mod execs;
+mod forks;
+mod images;
+mod names;
+mod namespaces;
+mod observe;
+mod oom;
+mod scripts;
+mod show;
+mod signals;
+mod sys;
+mod threads;
+
+/// A case: its arguments in, its exit code out.
+type Case = fn(&[String]) -> i32;
+
+/// Exit code of a process that was given no arguments at all.
+const NO_ARGUMENTS: i32 = 21;
+
+const CASES: &[(&str, Case)] = &[
+    ("observe", observe::observe),
+    ("noop", |_| 0),
+    ("exit", |args| args[0].parse().unwrap()),
+    ("show", show::show),
+    ("leader-first", threads::leader_first),
+    ("last-thread-exits", threads::last_thread_exits),
+    ("thread-execs", threads::thread_execs),
+    ("thread-forks", threads::thread_forks),
+    ("thread-exits-group", threads::thread_exits_group),
+    ("threads-killed", threads::threads_killed),
+    ("thread-storm", threads::thread_storm),
+    ("segv", signals::segv),
+    ("raise", signals::raise),
+    ("assassin", signals::assassin),
+    ("handled", signals::handled),
+    ("dump-core", cores::dump_core),
+    ("vfork", clones::vfork),
+    ("clone-vm", clones::clone_vm),
+    ("clone-parent", clones::clone_parent),
+    ("new-pid-namespace", namespaces::new_pid_namespace),
+    ("namespace-init", namespaces::namespace_init),
+    ("namespace-falls", namespaces::namespace_falls),
+    ("daemon", daemon::daemon),
+    ("failed-execs", execs::failed_execs),
+    ("exec-again", execs::exec_again),
+    ("no-argv", execs::no_argv),
+    ("big-argv", execs::big_argv),
+    ("memfd", images::memfd),
+    ("setuid", images::setuid),
+    ("script-chain", scripts::script_chain),
+    ("odd-comm", names::odd_comm),
+    ("odd-file-name", names::odd_file_name),
+    ("rename-main", names::rename_main),
+    ("rename-thread", names::rename_thread),
+    ("oom", oom::oom),
+    ("fork", forks::fork_many),
+    ("parallel", forks::parallel),
+    ("deep", forks::deep),
+    ("crowd", forks::crowd),
+    ("behind-its-back", bystander::behind_its_back),
+];
+
+fn main() {
+    sys::limit_life();
+    sys::forget_handlers();
+    let args: Vec<String> =
+        std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let Some((name, rest)) = args.split_first() else { std::process::exit(NO_ARGUMENTS) };
+    let case = CASES.iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no case {name:?}"));
+    std::process::exit((case.1)(rest));
+}

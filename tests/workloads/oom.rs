@@ -1,0 +1,71 @@
+//! Death by the OOM killer, in a memory cgroup that is made for it and removed again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::environment::note;
+use crate::{observe, sys};
+
+const LIMIT: &str = "16777216";
+
+/// A child takes more memory than its cgroup allows. Notes `no-memory-controller` where there is none.
+pub(crate) fn oom(_args: &[String]) -> i32 {
+    let Some(group) = Group::new() else {
+        note("no-memory-controller", std::process::id(), -1);
+        return 0;
+    };
+    let pid = sys::fork(|| {
+        group.join();
+        eat();
+        1
+    });
+    note("victim", pid.cast_unsigned(), -1);
+    observe::reap(pid);
+    0
+}
+
+/// A memory cgroup of one process, removed when dropped, which must be after its member is reaped.
+pub(crate) struct Group(PathBuf);
+
+impl Group {
+    /// Makes one, below version 1's memory hierarchy or version 2's, whichever has the controller.
+    pub(crate) fn new() -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mounts: Vec<Vec<&str>> = mounts.lines().map(|line| line.split(' ').collect()).collect();
+        let old =
+            mounts.iter().find(|mount| mount[2] == "cgroup" && mount[3].split(',').any(|it| it == "memory"));
+        let new = mounts.iter().find(|mount| mount[2] == "cgroup2" && has_memory(Path::new(mount[1])));
+        let (mount, limit) = match (old, new) {
+            (Some(old), _) => (old[1], "memory.limit_in_bytes"),
+            (None, Some(new)) => (new[1], "memory.max"),
+            (None, None) => return None,
+        };
+        let dir = Path::new(mount).join(format!("tracer-test-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join(limit), LIMIT).unwrap();
+        Some(Self(dir))
+    }
+
+    /// Moves the calling process into it.
+    pub(crate) fn join(&self) {
+        fs::write(self.0.join("cgroup.procs"), "0").unwrap();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        fs::remove_dir(&self.0).unwrap();
+    }
+}
+
+/// Takes memory until the kernel objects.
+pub(crate) fn eat() {
+    for _ in 0..256 {
+        std::hint::black_box(Vec::leak(vec![1_u8; 1 << 20]));
+    }
+}
+
+fn has_memory(mount: &Path) -> bool {
+    let given = fs::read_to_string(mount.join("cgroup.subtree_control")).unwrap_or_default();
+    given.split_whitespace().any(|controller| controller == "memory")
+}

@@ -1,0 +1,59 @@
+//! Deaths by signal, and a signal that is none.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::environment::note;
+use crate::{names, observe, sys};
+
+/// Writes through a null pointer: SIGSEGV from the kernel itself.
+pub(crate) fn segv(_args: &[String]) -> i32 {
+    no_core();
+    // SAFETY: none: to be killed for this write is what the case is for.
+    unsafe { std::ptr::null_mut::<u8>().write_volatile(1) };
+    1
+}
+
+/// `raise SIGNAL`: sends itself a signal.
+pub(crate) fn raise(args: &[String]) -> i32 {
+    no_core();
+    // SAFETY: raise(3) touches no memory of ours.
+    unsafe { libc::raise(args[0].parse().unwrap()) };
+    1
+}
+
+/// `assassin SIGNAL`: a process of that name kills its child, which only waits.
+pub(crate) fn assassin(args: &[String]) -> i32 {
+    let signal = args[0].parse().unwrap();
+    let victim = sys::fork(wait_for_ever);
+    names::set_comm(b"the assassin");
+    note("assassin", std::process::id(), victim);
+    // SAFETY: kill(2) touches no memory; the victim is our child and not reaped yet.
+    unsafe { libc::kill(victim, signal) };
+    observe::reap(victim);
+    0
+}
+
+/// Handles SIGTERM, gets one, and ends with 4.
+pub(crate) fn handled(_args: &[String]) -> i32 {
+    extern "C" fn handler(_signal: i32) {}
+    // SAFETY: the handler does nothing, so it is safe at any point.
+    unsafe { libc::signal(libc::SIGTERM, handler as *const () as libc::sighandler_t) };
+    kill_process(Pid::from_raw(std::process::id().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    4
+}
+
+/// Waits until a signal ends it.
+pub(crate) fn wait_for_ever() -> i32 {
+    loop {
+        // SAFETY: pause(2) only waits.
+        unsafe { libc::pause() };
+    }
+}
+
+fn no_core() {
+    rustix::process::setrlimit(
+        rustix::process::Resource::Core,
+        rustix::process::Rlimit { current: Some(0), maximum: Some(0) },
+    )
+    .unwrap();
+}

@@ -1,0 +1,98 @@
+//! The few system calls that no safe crate has whole.
+
+use std::ffi::{CString, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// Seconds until SIGALRM ends a process, whatever it waits for.
+const LIFE: u32 = 30;
+
+/// Ends this process by SIGALRM after half a minute. Holds across exec, not across fork.
+pub(crate) fn limit_life() {
+    // SAFETY: alarm(2) touches no memory.
+    unsafe { libc::alarm(LIFE) };
+}
+
+/// Gives the signals that Rust's runtime handles back to their default action.
+pub(crate) fn forget_handlers() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE] {
+        // SAFETY: SIG_DFL is a valid disposition, and no thread relies on the handlers.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Forks; the child runs `child` and ends with the code that it gives. Only for processes with one thread.
+pub(crate) fn fork(child: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the callers have one thread, so the child may do all that the parent may.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+    if pid == 0 {
+        limit_life();
+        exit_group(child());
+    }
+    pid
+}
+
+/// Ends the process at once, with all its threads.
+pub(crate) fn exit_group(code: i32) -> ! {
+    // SAFETY: _exit(2) does not return, and nothing in this program relies on exit handlers.
+    unsafe { libc::_exit(code) }
+}
+
+/// Ends the calling thread alone, as `pthread_exit` does in the end.
+pub(crate) fn exit_thread(code: i32) -> ! {
+    // SAFETY: exit(2) ends this thread; its stack is never freed, so nothing dangles.
+    unsafe { libc::syscall(libc::SYS_exit, code) };
+    unreachable!("exit(2) came back")
+}
+
+/// A word that the kernel clears when the thread that called [`announce_end`] is gone (set_tid_address(2)).
+pub(crate) static RUNS: AtomicI32 = AtomicI32::new(1);
+
+/// Makes the kernel clear [`RUNS`] and wake its waiters when the calling thread has ended.
+pub(crate) fn announce_end() {
+    // SAFETY: the word is a static, so it outlives the thread.
+    unsafe { libc::syscall(libc::SYS_set_tid_address, RUNS.as_ptr()) };
+}
+
+/// Waits until the thread that called [`announce_end`] has ended.
+pub(crate) fn await_end() {
+    while RUNS.load(Ordering::Acquire) != 0 {
+        // SAFETY: the word is a static; a null timeout waits until it is woken (or SIGALRM ends the process).
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                RUNS.as_ptr(),
+                libc::FUTEX_WAIT,
+                1,
+                std::ptr::null::<libc::timespec>(),
+            )
+        };
+    }
+}
+
+/// clone(2) with a stack of its own. The child ends with the code that `child` returns.
+pub(crate) fn clone(flags: i32, child: extern "C" fn(*mut c_void) -> i32) -> i32 {
+    let stack = Vec::leak(vec![0_u128; 16 * 1024]).as_mut_ptr_range().end;
+    // SAFETY: the stack is 256 KiB, aligned, never freed; `child` takes no argument and touches no lock.
+    let pid = unsafe { libc::clone(child, stack.cast(), flags, std::ptr::null_mut()) };
+    assert!(pid > 0, "clone: {}", std::io::Error::last_os_error());
+    pid
+}
+
+/// execv(2): exactly this file and these arguments. Comes back only with the error's number.
+pub(crate) fn exec(file: &Path, argv: &[&[u8]]) -> i32 {
+    let file = c_string(file.as_os_str().as_bytes());
+    let argv: Vec<CString> = argv.iter().map(|arg| c_string(arg)).collect();
+    let mut pointers: Vec<_> = argv.iter().map(|arg| arg.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    // SAFETY: a C string and a null-terminated array of C strings, all alive here.
+    unsafe { libc::execv(file.as_ptr(), pointers.as_ptr()) };
+    std::io::Error::last_os_error().raw_os_error().unwrap()
+}
+
+/// A C string of these bytes, which have no NUL.
+pub(crate) fn c_string(bytes: &[u8]) -> CString {
+    CString::new(bytes).unwrap()
+}
