@@ -27,7 +27,8 @@ fn lines(outcome: &Outcome, command: &str) -> Vec<String> {
         }
         End::Code(_) | End::Signal(_) => lines.push(outcome.sentence.clone()),
     }
-    let mut cost = format!("{} wall, {} CPU", duration(outcome.elapsed_seconds), duration(outcome.cpu_seconds));
+    let mut cost =
+        format!("{} wall, {} CPU", duration(outcome.elapsed_seconds), duration(outcome.cpu_seconds));
     if let Some((rss, comm)) = &outcome.largest {
         let _ = write!(cost, ", largest process {} ({comm})", kib(*rss));
     }
@@ -60,8 +61,11 @@ fn completeness(outcome: &Outcome) -> String {
         (loss.skipped, "skipped program"),
         (loss.gaps, "gap"),
     ];
-    let named: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    let named: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
     format!("LOSSY: {}; give a larger --ring-size or --max-processes", named.join(", "))
 }
 
@@ -94,7 +98,10 @@ mod tests {
     fn figures_have_the_unit_that_a_person_would_choose() {
         assert_eq!((duration(0.0123).as_str(), duration(3.0).as_str()), ("12.3 ms", "3.00 s"));
         assert_eq!(duration(125.2), "2 min 5 s");
-        assert_eq!((kib(900), kib(61 * 1024), kib(3 << 20)), ("900 KiB".into(), "61.0 MiB".into(), "3.0 GiB".into()));
+        assert_eq!(
+            (kib(900), kib(61 * 1024), kib(3 << 20)),
+            ("900 KiB".into(), "61.0 MiB".into(), "3.0 GiB".into())
+        );
         assert_eq!((plural(1, "a", "b"), plural(2, "a", "b")), ("1 a".into(), "2 b".into()));
     }
 }

@@ -96,7 +96,8 @@ impl Run {
 
     fn plan(self) -> Result<Plan, String> {
         let defaults = Settings::default();
-        let diagnostics = if self.verbose >= 2 && !self.quiet { log::LevelFilter::Debug } else { log::LevelFilter::Off };
+        let diagnostics =
+            if self.verbose >= 2 && !self.quiet { log::LevelFilter::Debug } else { log::LevelFilter::Off };
         Ok(Plan {
             settings: Settings {
                 life_ring: self.ring_size.life.unwrap_or(defaults.life_ring),
@@ -140,7 +141,8 @@ fn default_log_dir() -> Result<PathBuf, String> {
     if rustix::process::geteuid().is_root() {
         return Ok(PathBuf::from("/var/log/tracer"));
     }
-    let from = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let from =
+        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
     let state = state.ok_or("neither XDG_STATE_HOME nor HOME says where sessions go; give --log-dir")?;
     Ok(state.join("tracer"))

@@ -42,8 +42,10 @@ fn ring(text: &str) -> Result<u32, String> {
     let size = parse(text)?;
     let fits = size.is_power_of_two() && size >= page && size <= 1 << 30;
     u32::try_from(size).ok().filter(|_| fits).ok_or_else(|| {
-        format!("'{text}': the kernel takes a power of two from {page} bytes to 1G; the next larger one is {}",
-            size.next_power_of_two().clamp(page, 1 << 30))
+        format!(
+            "'{text}': the kernel takes a power of two from {page} bytes to 1G; the next larger one is {}",
+            size.next_power_of_two().clamp(page, 1 << 30)
+        )
     })
 }
 

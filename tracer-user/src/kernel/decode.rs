@@ -105,8 +105,7 @@ impl Decoder {
             euid: self.facts.has(Field::CredEuid).then_some(exec.euid),
             namespace: namespace(exec.ns_pid, exec.pid_ns),
             cgroup_id: (exec.cgroup_id != 0).then_some(exec.cgroup_id),
-            cwd: (exec.cwd_ino != 0)
-                .then(|| Directory { dev: user_dev(exec.cwd_dev), ino: exec.cwd_ino }),
+            cwd: (exec.cwd_ino != 0).then(|| Directory { dev: user_dev(exec.cwd_dev), ino: exec.cwd_ino }),
         })
     }
 

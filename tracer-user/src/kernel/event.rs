@@ -124,13 +124,13 @@ impl Status {
     /// The code given to `exit`, if it ended by that.
     #[must_use]
     pub fn exit_code(self) -> Option<u8> {
-        (self.0 & 0x7f == 0).then_some((self.0 >> 8) as u8)
+        (self.0 & 0x7f == 0).then_some(self.0.to_le_bytes()[1])
     }
 
     /// The signal that ended it, if one did.
     #[must_use]
     pub fn exit_signal(self) -> Option<u8> {
-        (self.0 & 0x7f != 0).then_some((self.0 & 0x7f) as u8)
+        (self.0 & 0x7f != 0).then_some(self.0.to_le_bytes()[0] & 0x7f)
     }
 
     /// Whether a core was dumped.

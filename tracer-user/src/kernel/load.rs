@@ -153,7 +153,8 @@ impl Programs {
     #[must_use]
     pub fn skipped(&self) -> u64 {
         let fds = self.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
-        fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses")).sum()
+        fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
+            .sum()
     }
 }
 

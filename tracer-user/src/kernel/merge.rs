@@ -84,7 +84,8 @@ mod tests {
             merge.push(*ring, *time, Bytes::from_static(name.as_bytes()));
         }
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
-        std::iter::from_fn(|| merge.pop(before).map(|placed| (placed.ktime_ns, text(&placed.bytes)))).collect()
+        std::iter::from_fn(|| merge.pop(before).map(|placed| (placed.ktime_ns, text(&placed.bytes))))
+            .collect()
     }
 
     #[test]

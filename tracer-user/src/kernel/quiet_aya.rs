@@ -12,7 +12,7 @@ pub(super) fn without_kernel_btf<T>(make: impl FnOnce() -> T) -> T {
     let none = Rlimit { current: Some(0), maximum: before.maximum };
     let lowered = setrlimit(Resource::Nofile, none);
     let made = make();
-    if lowered.is_ok() && setrlimit(Resource::Nofile, before.clone()).is_err() {
+    if lowered.is_ok() && setrlimit(Resource::Nofile, before).is_err() {
         log::warn!("the limit on open files could not be set back to {:?}", before.current);
     }
     made

@@ -71,8 +71,7 @@ impl Positions {
         let page = rustix::param::page_size();
         let (protection, flags) = (ProtFlags::READ, MapFlags::SHARED);
         // SAFETY: a new mapping at an address of the kernel's choice.
-        let pages =
-            unsafe { mmap(std::ptr::null_mut(), 2 * page, protection, flags, buffer.as_fd(), 0) }?;
+        let pages = unsafe { mmap(std::ptr::null_mut(), 2 * page, protection, flags, buffer.as_fd(), 0) }?;
         let pages = NonNull::new(pages.cast()).ok_or(std::io::ErrorKind::OutOfMemory)?;
         Ok(Self { pages, page })
     }

@@ -5,6 +5,7 @@
 //! A path is taken only if `/proc` shows the very directory that the kernel named.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 
@@ -21,11 +22,13 @@ pub struct Directories {
 impl Directories {
     /// The path of `directory`, if it is known or one of `pids` stands there now.
     pub fn resolve(&mut self, directory: Directory, pids: &[u32]) -> Option<&Bytes> {
-        if !self.paths.contains_key(&directory) {
-            let path = pids.iter().find_map(|pid| path_of(*pid, directory))?;
-            self.paths.insert(directory, path);
+        match self.paths.entry(directory) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let path = pids.iter().find_map(|pid| path_of(*pid, directory))?;
+                Some(unknown.insert(path))
+            }
         }
-        self.paths.get(&directory)
     }
 
     /// The path of `directory`, if it is known.

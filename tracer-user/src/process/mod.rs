@@ -1,7 +1,7 @@
 //! Processes: who they are, what `/proc` says of them, and the tree that they form.
 //!
 //! - [`identity`]: a pid together with its start time.
-//! - [`stat`]: `/proc/PID/stat`.
+//! - [`stat`]: the one line of `/proc` that has identity and name together.
 //! - [`tree`]: a pure fold over events; [`member`] is what it keeps of a process.
 //! - [`cwd`]: directories by device and inode -> paths.
 //! - [`signal`]: signals by name.

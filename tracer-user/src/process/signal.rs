@@ -2,9 +2,9 @@
 
 /// Names of signals 1 to 31.
 const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// `SIGKILL`, `SIGRTMIN+3`, or `signal 99` for what is none.
@@ -21,9 +21,10 @@ pub fn name(signal: u8) -> String {
 mod tests {
     #[test]
     fn names_are_those_of_this_machine() {
-        assert_eq!(super::name(libc::SIGKILL as u8), "SIGKILL");
-        assert_eq!(super::name(libc::SIGSYS as u8), "SIGSYS");
-        assert_eq!(super::name(libc::SIGRTMIN() as u8), "SIGRTMIN+0");
+        let name = |signal: i32| super::name(u8::try_from(signal).unwrap());
+        assert_eq!(name(libc::SIGKILL), "SIGKILL");
+        assert_eq!(name(libc::SIGSYS), "SIGSYS");
+        assert_eq!(name(libc::SIGRTMIN()), "SIGRTMIN+0");
         assert_eq!(super::name(0), "signal 0");
     }
 }

@@ -19,7 +19,9 @@ pub enum RuntimeDirError {
         source: io::Error,
     },
     /// Somebody else could write into it.
-    #[error("the runtime directory {path} is not ours alone ({what}); remove it or give another place with --tmpfs-path")]
+    #[error(
+        "the runtime directory {path} is not ours alone ({what}); remove it or give another place with --tmpfs-path"
+    )]
     Foreign {
         /// The directory.
         path: PathBuf,

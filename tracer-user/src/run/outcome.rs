@@ -11,7 +11,7 @@ use crate::kernel::loss::Loss;
 use crate::process::member::Member;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, Recording};
-use crate::session::summary::{Completeness, Largest, Reason, SCHEMA_VERSION, Subtype, Summary};
+use crate::session::summary::{Completeness, Largest, Orphan, Reason, SCHEMA_VERSION, Subtype, Summary};
 use crate::session::text::Text;
 use crate::session::verdict::Verdict;
 
@@ -124,7 +124,7 @@ impl Outcome {
             cpu_seconds: seconds(figures.cpu_us),
             largest_process: figures.largest.as_ref().map(largest),
             anomaly_count: 0,
-            orphans: figures.orphans,
+            orphans: figures.orphans.iter().map(Orphan::of).collect(),
             completeness: Completeness::from(loss),
             host: host(),
             kernel,
@@ -135,11 +135,12 @@ impl Outcome {
             sentence: Verdict::of(&root).sentence,
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
-            largest: figures.largest.as_ref().map(|(member, rss)| {
-                (*rss, crate::session::text::for_terminal(member.comm()))
-            }),
+            largest: figures
+                .largest
+                .as_ref()
+                .map(|(member, rss)| (*rss, crate::session::text::for_terminal(member.comm()))),
             processes: summary.process_count,
-            orphans: summary.orphans,
+            orphans: summary.orphans.len() as u64,
             loss,
             session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };

@@ -51,8 +51,8 @@ impl Child {
         let words = words.map_err(|_| SpawnError::Nul)?;
         let mut argv: Vec<*const libc::c_char> = words.iter().map(|word| word.as_ptr()).collect();
         argv.push(std::ptr::null());
-        let (failure, report) =
-            pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|error| SpawnError::Fork(error.into()))?;
+        let (failure, report) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+            .map_err(|error| SpawnError::Fork(error.into()))?;
         // SAFETY: this process has one thread, and the child makes only system calls until exec.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
@@ -80,7 +80,10 @@ impl Child {
     pub fn reap(mut self) -> io::Result<Ended> {
         let mut status = 0;
         // SAFETY: `status` outlives the call, and no resource usage is asked for.
-        while unsafe { libc::wait4(self.pid.as_raw_nonzero().get(), &raw mut status, 0, std::ptr::null_mut()) } < 0 {
+        while unsafe {
+            libc::wait4(self.pid.as_raw_nonzero().get(), &raw mut status, 0, std::ptr::null_mut())
+        } < 0
+        {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
                 return Err(error);

@@ -82,11 +82,7 @@ impl LogDir {
 }
 
 /// Writes the session. Afterwards its directory is in place and the index has its line.
-pub fn finish(
-    log_dir: &LogDir,
-    summary: &Summary<'_>,
-    lines: &mut Lines,
-) -> Result<PathBuf, FinishError> {
+pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
     let id = summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let written = build(&staging, summary, lines)

@@ -40,7 +40,7 @@ struct Line<'a> {
     peak_rss_kb: Option<u64>,
     cpu_seconds: f64,
     anomaly_count: u64,
-    orphans: u64,
+    orphan_count: usize,
     completeness: State,
 }
 
@@ -68,7 +68,7 @@ pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
         peak_rss_kb: summary.peak_rss_kb,
         cpu_seconds: summary.cpu_seconds,
         anomaly_count: summary.anomaly_count,
-        orphans: summary.orphans,
+        orphan_count: summary.orphans.len(),
         completeness: summary.completeness.state,
     })?;
     line.push(b'\n');

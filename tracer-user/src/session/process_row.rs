@@ -6,7 +6,7 @@ use super::clock::{Clock, Time};
 use super::text::Text;
 use crate::process::cwd::Directories;
 use crate::process::identity::{Identity, Ticks};
-use crate::process::member::{Adopter, Member};
+use crate::process::member::Member;
 
 /// A line of `processes.jsonl`. Unknown is null.
 #[derive(Debug, Serialize)]
@@ -69,10 +69,21 @@ impl<'a> KilledBy<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct AdoptedBy<'a> {
-    pid: u32,
-    comm: Text<'a>,
+/// Who adopted an orphan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AdoptedBy<'a> {
+    /// Process id.
+    pub pid: u32,
+    /// Its comm.
+    pub comm: Text<'a>,
+}
+
+impl<'a> AdoptedBy<'a> {
+    /// Who adopted `member`, if somebody did.
+    #[must_use]
+    pub fn of(member: &'a Member) -> Option<Self> {
+        member.adopter.as_ref().map(|adopter| Self { pid: adopter.id.pid, comm: Text(&adopter.comm) })
+    }
 }
 
 impl<'a> ProcessRow<'a> {
@@ -88,7 +99,6 @@ impl<'a> ProcessRow<'a> {
         let end = member.end.as_ref();
         let totals = end.map(|end| end.totals);
         let cwd = image.and_then(|image| image.cwd).and_then(|cwd| directories.known(cwd));
-        let adopted = |adopter: &'a Adopter| AdoptedBy { pid: adopter.id.pid, comm: Text(&adopter.comm) };
         Self {
             pid: member.id.pid,
             starttime_ticks: member.id.start,
@@ -100,7 +110,9 @@ impl<'a> ProcessRow<'a> {
             comms: member.comms.iter().map(|comm| Text(comm.bytes())).collect(),
             filename: image.map(|image| Text(&image.filename)),
             interp: image.and_then(|image| image.interp.as_deref()).map(Text),
-            argv: image.filter(|image| !image.args.unreadable).map(|image| image.args.iter().map(Text).collect()),
+            argv: image
+                .filter(|image| !image.args.unreadable)
+                .map(|image| image.args.iter().map(Text).collect()),
             args_truncated: image.map(|image| image.args.truncated),
             cwd: cwd.map(|cwd| Text(cwd)),
             uid: member.uid,
@@ -125,7 +137,7 @@ impl<'a> ProcessRow<'a> {
             read_bytes: totals.and_then(|totals| totals.read_bytes),
             write_bytes: totals.and_then(|totals| totals.write_bytes),
             orphaned: member.orphaned,
-            adopted_by: member.adopter.as_ref().map(adopted),
+            adopted_by: AdoptedBy::of(member),
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct Figures {
     /// CPU time of those that ended, µs.
     pub cpu_us: u64,
     /// Those that outlived the root.
-    pub orphans: u64,
+    pub orphans: Vec<Member>,
     /// The one with the highest peak resident set, and that peak in KiB.
     pub largest: Option<(Member, u64)>,
 }
@@ -87,7 +87,9 @@ impl Recording {
         let row = ProcessRow::new(&member, self.tree.root(), self.clock, &self.directories);
         self.lines.processes.push(member.started_ns, &row)?;
         let figures = &mut self.figures;
-        figures.orphans += u64::from(member.orphaned);
+        if member.orphaned {
+            figures.orphans.push(member.clone());
+        }
         if let Some(end) = &member.end {
             figures.cpu_us += end.totals.utime_us + end.totals.stime_us;
             let rss = end.totals.max_rss_kb.unwrap_or(0);

@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::clock::Time;
 use super::id::SessionId;
+use super::process_row::AdoptedBy;
 use super::text::Text;
 use super::verdict::Verdict;
 use crate::kernel::loss::Loss;
 use crate::process::identity::Ticks;
+use crate::process::member::Member;
 
 /// Version of the shapes of all files of a session.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -74,7 +76,7 @@ pub struct Summary<'a> {
     /// Rows in `anomalies.jsonl`.
     pub anomaly_count: u64,
     /// Processes that outlived the root.
-    pub orphans: u64,
+    pub orphans: Vec<Orphan<'a>>,
     /// Whether all events are there.
     pub completeness: Completeness,
     /// This machine's name.
@@ -116,6 +118,32 @@ pub struct Largest<'a> {
     pub comm: Text<'a>,
     /// Its peak resident set.
     pub max_rss_kb: u64,
+}
+
+/// A process that outlived the root.
+#[derive(Debug, Serialize)]
+pub struct Orphan<'a> {
+    /// Its id.
+    pub pid: u32,
+    /// Its start.
+    pub starttime_ticks: Ticks,
+    /// Its comm.
+    pub comm: Text<'a>,
+    /// Who adopted it; null: its parent lives.
+    pub adopted_by: Option<AdoptedBy<'a>>,
+}
+
+impl<'a> Orphan<'a> {
+    /// What is told of `member`.
+    #[must_use]
+    pub fn of(member: &'a Member) -> Self {
+        Self {
+            pid: member.id.pid,
+            starttime_ticks: member.id.start,
+            comm: Text(member.comm()),
+            adopted_by: AdoptedBy::of(member),
+        }
+    }
 }
 
 /// Whether all events are there.

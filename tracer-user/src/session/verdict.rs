@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::process_row::KilledBy;
 use super::text::for_terminal;
+use crate::kernel::event::Status;
 use crate::process::identity::Ticks;
 use crate::process::member::Member;
 use crate::process::signal;
@@ -74,9 +75,9 @@ impl<'a> Verdict<'a> {
         Self {
             sentence: sentence(member, cause, killed_by),
             cause,
-            exit_code: status.and_then(|status| status.exit_code()),
+            exit_code: status.and_then(Status::exit_code),
             exit_signal: member.exit_signal(),
-            core_dumped: status.is_some_and(|status| status.core_dumped()),
+            core_dumped: status.is_some_and(Status::core_dumped),
             killed_by,
             oom_killed: cause == Cause::OomKiller,
             evidence: evidence(member),
@@ -125,12 +126,8 @@ fn sentence(member: &Member, cause: Cause, killed_by: Option<KilledBy<'_>>) -> S
 
 fn evidence(member: &Member) -> Vec<Evidence> {
     let Some(end) = &member.end else { return Vec::new() };
-    let of = |event, ktime_ns| Evidence {
-        event,
-        ktime_ns,
-        pid: member.id.pid,
-        starttime_ticks: member.id.start,
-    };
+    let of =
+        |event, ktime_ns| Evidence { event, ktime_ns, pid: member.id.pid, starttime_ticks: member.id.start };
     let signal = member.fatal_signal().map(|seen| of("signal", seen.at_ns));
     let oom = member.oom_ns.filter(|_| end.status.exit_signal() == Some(9)).map(|at| of("oom", at));
     let exit = member.ended_ns.map(|at| of("exit", at));
