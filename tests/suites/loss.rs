@@ -46,6 +46,14 @@ fn forks_and_exits_that_found_the_ring_full_are_counted() {
 }
 
 #[test]
+fn a_place_in_the_map_comes_back_even_where_the_exit_was_lost() {
+    let flags = ["--ring-size", "4096", "--max-processes", "16"];
+    let session = Trace::case(["behind-its-back", "forks", "300"]).flags(flags).run();
+    assert_some_lost(&session, "exit", 1 + 300);
+    assert_eq!(session.lost("untracked"), 0, "never more than two at a time");
+}
+
+#[test]
 fn a_process_whose_exit_was_lost_has_ended_all_the_same() {
     let session = Trace::case(["behind-its-back", "forks", "300"]).flags(TINY).run();
     for row in &session.processes {
