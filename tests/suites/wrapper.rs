@@ -124,6 +124,13 @@ fn the_command_finds_what_it_would_find_without_tracer() {
 }
 
 #[test]
+fn an_ignored_sigpipe_stays_ignored() {
+    let traced = Trace::sh("grep SigIgn /proc/self/status").flags(["-q"]).after("trap '' PIPE").run();
+    let bare = Trace::sh("grep SigIgn /proc/self/status").after("trap '' PIPE").without_tracer();
+    assert_eq!(String::from_utf8_lossy(&traced.outcome.stdout), String::from_utf8_lossy(&bare.stdout));
+}
+
+#[test]
 fn the_command_stays_in_tracers_process_group() {
     let session = Trace::sh("cut -d' ' -f5 /proc/$$/stat; echo $PPID").flags(["-q"]).run();
     let stdout = String::from_utf8(session.outcome.stdout.clone()).unwrap();
