@@ -1,5 +1,6 @@
 //! Loss is counted: rings and maps that are too small lose records, and seen + lost = happened, exactly.
 
+use serde_json::json;
 use tests::{Session, Trace};
 
 /// The smallest rings: one page each.
@@ -45,6 +46,14 @@ fn forks_and_exits_that_found_the_ring_full_are_counted() {
 }
 
 #[test]
+fn a_place_in_the_map_comes_back_even_where_the_exit_was_lost() {
+    let flags = ["--ring-size", "4096", "--max-processes", "16"];
+    let session = Trace::case(["behind-its-back", "forks", "300"]).flags(flags).run();
+    assert_some_lost(&session, "exit", 1 + 300);
+    assert_eq!(session.lost("untracked"), 0, "never more than two at a time");
+}
+
+#[test]
 fn a_process_whose_exit_was_lost_has_ended_all_the_same() {
     let session = Trace::case(["behind-its-back", "forks", "300"]).flags(TINY).run();
     for row in &session.processes {
@@ -61,8 +70,23 @@ fn a_process_whose_exit_was_lost_has_ended_all_the_same() {
         untold.count(),
         "the status is unknown where the exit was lost, and only there"
     );
-    let orphans = &session.summary["orphans"];
-    assert_eq!(orphans.as_array().map_or(0, Vec::len), 0, "{orphans}");
+    assert_eq!(session.summary["orphans"], 0);
+}
+
+#[test]
+fn the_roots_status_is_known_even_where_its_exit_was_lost() {
+    let session = Trace::case(["dies-behind-its-back", "300"]).flags(TINY).run();
+    let root = session.root();
+    assert!(
+        session.events("exit").iter().all(|exit| exit["pid"] != root["pid"]),
+        "the workload does what it says"
+    );
+    assert_eq!(session.outcome.status.code(), Some(11));
+    assert_eq!(
+        (&session.summary["exit_code"], &root["exit_code"]),
+        (&json!(11), &json!(11)),
+        "tracer waited for it"
+    );
 }
 
 #[test]

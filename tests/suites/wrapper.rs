@@ -45,8 +45,28 @@ fn a_command_that_is_not_there_is_127_and_one_that_is_no_program_126() {
 }
 
 #[test]
+fn what_the_shell_would_run_is_run_and_what_is_no_file_is_not() {
+    let script = Trace::command(["./no-interpreter-line"])
+        .after("echo 'exit 9' > no-interpreter-line; chmod +x no*")
+        .run();
+    assert_eq!(script.outcome.status.code(), Some(9), "as execvp(3) does: {}", script.outcome.stderr);
+    for (command, code) in [("/", 126), ("/etc/passwd/x", 126), ("", 127), ("no-such-command-in-path", 127)] {
+        let outcome = Trace::command([command]).outcome();
+        assert_eq!(outcome.status.code(), Some(code), "{command:?}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn bad_usage_is_125_and_runs_nothing() {
-    for flags in [["--no-such-flag"], ["--ring-size=3"], ["--max-processes=x"]] {
+    for flags in [
+        ["--no-such-flag"],
+        ["--ring-size=3"],
+        ["--ring-size=life=4096,tail=4096"],
+        ["--max-processes=x"],
+        ["--label=nothing"],
+        ["--session-id=../outside"],
+        ["--session-id="],
+    ] {
         let outcome = Trace::sh("touch ran").flags(flags).outcome();
         assert_eq!(outcome.status.code(), Some(125), "{flags:?}: {}", outcome.stderr);
         assert!(!outcome.file("ran").exists(), "{flags:?} ran the command");
@@ -101,6 +121,13 @@ fn the_command_finds_what_it_would_find_without_tracer() {
     let (traced, bare) = (lines(&traced.outcome.stdout), lines(&bare.stdout));
     assert!(bare.len() > 15, "the script runs: {bare:#?}");
     assert_eq!(traced, bare);
+}
+
+#[test]
+fn an_ignored_sigpipe_stays_ignored() {
+    let traced = Trace::sh("grep SigIgn /proc/self/status").flags(["-q"]).after("trap '' PIPE").run();
+    let bare = Trace::sh("grep SigIgn /proc/self/status").after("trap '' PIPE").without_tracer();
+    assert_eq!(String::from_utf8_lossy(&traced.outcome.stdout), String::from_utf8_lossy(&bare.stdout));
 }
 
 #[test]

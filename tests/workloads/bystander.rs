@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::id;
 
-use rustix::process::{Pid, Signal, getppid, kill_process};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, getppid, kill_process, pidfd_open};
 
 use crate::oom::{self, Group};
 use crate::{names, observe, signals, sys};
@@ -29,6 +30,20 @@ pub(crate) fn behind_its_back(args: &[String]) -> i32 {
     act(count);
     kill_process(tracer, Signal::CONT).unwrap();
     0
+}
+
+/// `dies-behind-its-back FORKS`: stops tracer, forks so often, and ends with 11; tracer goes on after that.
+pub(crate) fn dies_behind_its_back(args: &[String]) -> i32 {
+    let tracer = getppid().unwrap();
+    stop(tracer);
+    fork_each(args[0].parse().unwrap());
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    sys::fork(|| {
+        poll(&mut [PollFd::new(&own, PollFlags::IN)], None).unwrap();
+        kill_process(tracer, Signal::CONT).unwrap();
+        0
+    });
+    11
 }
 
 /// Stops a process, and waits until each of its threads stands. Nothing reports that to a child, so this asks.
