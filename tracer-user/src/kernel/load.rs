@@ -10,6 +10,7 @@ use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::RawTracePoint;
 use aya::programs::raw_trace_point::RawTracePointLink;
 use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya_log::EbpfLogger;
 use tracer_ebpf::count::Counters;
 use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::names;
@@ -78,6 +79,9 @@ pub enum LoadError {
         /// Why.
         source: Box<aya::maps::MapError>,
     },
+    /// The programs' own diagnostics can't be read.
+    #[error("the programs' own diagnostics can't be read")]
+    Diagnostics(#[source] aya_log::Error),
     /// The object is not the one that this binary was built with.
     #[error("the BPF object has no {name}: it is not the one of this build")]
     Missing {
@@ -108,6 +112,7 @@ pub struct Programs {
     tree: HashMap<MapData, u32, Member>,
     eager: Array<MapData, u32>,
     pub(super) counts: PerCpuArray<MapData, Counters>,
+    diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 impl Programs {
@@ -117,10 +122,11 @@ impl Programs {
         kernel.facts.wake_at = settings.life_ring.min(settings.detail_ring) / 4;
         let mut ebpf = load_object(settings, &kernel)?;
         let links = attach(&mut ebpf, &kernel)?;
+        let diagnostics = diagnostics(&mut ebpf, settings)?;
         let tree = map(&mut ebpf, names::TREE)?;
         let eager = map(&mut ebpf, names::EAGER)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
-        Ok(Self { kernel, ebpf, links, tree, eager, counts })
+        Ok(Self { kernel, ebpf, links, tree, eager, counts, diagnostics })
     }
 
     /// From now on each child of `spawner` is the root of a tree.
@@ -142,6 +148,13 @@ impl Programs {
     /// One of the rings.
     pub(super) fn ring(&mut self, name: &'static str) -> Result<RingBuf<MapData>, LoadError> {
         map(&mut self.ebpf, name)
+    }
+
+    /// Passes on what the programs themselves had to say.
+    pub fn flush_diagnostics(&mut self) {
+        if let Some(logger) = &mut self.diagnostics {
+            logger.flush();
+        }
     }
 
     /// Detaches: no event is made after this. Counters stay readable.
@@ -168,6 +181,9 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         .map_max_entries(names::LIFE, settings.life_ring)
         .map_max_entries(names::DETAIL, settings.detail_ring)
         .map_max_entries(names::TREE, settings.processes);
+    if settings.diagnostics == log::LevelFilter::Off {
+        loader.map_max_entries(names::DIAGNOSTICS, rustix::param::page_size() as u32);
+    }
     let loaded = match &settings.object {
         None => loader.load(OBJECT),
         Some(path) => {
@@ -176,6 +192,18 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         }
     };
     loaded.map_err(|error| LoadError::Load(Box::new(error)))
+}
+
+/// Made after the programs are loaded: it takes a map that they need. Without it their words cost nothing: the level
+/// is a constant to the verifier, which drops the branches.
+fn diagnostics(
+    ebpf: &mut Ebpf,
+    settings: &Settings,
+) -> Result<Option<EbpfLogger<&'static dyn log::Log>>, LoadError> {
+    if settings.diagnostics == log::LevelFilter::Off {
+        return Ok(None);
+    }
+    EbpfLogger::init(ebpf).map(Some).map_err(LoadError::Diagnostics)
 }
 
 fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, LoadError> {

@@ -78,10 +78,11 @@ pub fn run(plan: &Plan) -> Result<Outcome, RunError> {
         let child = start(plan, &inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
         let mut events = Events::new(&mut programs)?;
-        follow(plan, &child, &mut signals, &mut events, &mut recording).await?;
+        follow(plan, &child, &mut signals, &mut programs, &mut events, &mut recording).await?;
         let ended = child.reap().map_err(RunError::Wait)?;
         programs.detach();
         events.read(|event| keep(&mut recording, &event))?;
+        programs.flush_diagnostics();
         let loss = events.loss(&programs)?;
         recording.settle(boot_ns()).map_err(RunError::Record)?;
         Ok(Outcome::write(plan, &log_dir, recording, ended, loss, &programs.kernel.release))
@@ -103,6 +104,7 @@ async fn follow(
     plan: &Plan,
     child: &Child,
     signals: &mut Signals,
+    programs: &mut Programs,
     events: &mut Events,
     recording: &mut Recording,
 ) -> Result<(), RunError> {
@@ -123,6 +125,7 @@ async fn follow(
         }
         events.read(|event| keep(recording, &event))?;
         flush(recording);
+        programs.flush_diagnostics();
     }
 }
 
