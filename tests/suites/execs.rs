@@ -95,6 +95,19 @@ fn arguments_are_whole_up_to_the_last_byte_of_each_record_size() {
 }
 
 #[test]
+fn file_names_are_whole_up_to_the_longest_path() {
+    for length in [100, 255, 256, 257, 1000, 4095] {
+        let session = traced(["long-path", &length.to_string()]);
+        assert_eq!(
+            session.last_exec()["filename"].as_str().unwrap().len(),
+            length,
+            "the workload does what it says"
+        );
+        assert_eq!(session.last_exec()["filename_truncated"], false, "{length} bytes of file name");
+    }
+}
+
+#[test]
 fn a_scripts_interpreter_chain_keeps_both_names() {
     let session = traced(["script-chain"]);
     let exec = session.last_exec();
