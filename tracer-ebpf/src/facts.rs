@@ -58,8 +58,10 @@ pub enum Field {
     SignalFlags,
     /// `signal_struct.group_exit_code`.
     SignalExitCode,
-    /// `signal_struct.thread_head`.
+    /// `signal_struct.thread_head`: the list of threads that are not reaped yet.
     SignalThreadHead,
+    /// `signal_struct.stats_lock`: a seqlock, its sequence first, held while a reaped thread's totals move into the sums.
+    SignalStatsLock,
     /// `signal_struct.utime`.
     SignalUtime,
     /// `signal_struct.stime`.
@@ -141,6 +143,8 @@ pub struct KernelFacts {
     pub upid_size: u32,
     /// `sizeof(struct k_sigaction)`.
     pub k_sigaction_size: u32,
+    /// Inode of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+    pub init_pid_ns: u32,
     /// Unread bytes in a ring from which on each record wakes the reader.
     pub wake_at: u32,
 }
@@ -154,6 +158,7 @@ impl KernelFacts {
         mark_victim_is_task: 0,
         upid_size: 0,
         k_sigaction_size: 0,
+        init_pid_ns: 0xEFFF_FFFC,
         wake_at: 0,
     };
 
@@ -166,8 +171,8 @@ impl KernelFacts {
 }
 
 const _: () = assert!(Field::COUNT <= 64, "`present` has 64 bits");
-const _: () = assert!(size_of::<KernelFacts>() == 8 + 4 * Field::COUNT + 20);
-const _: () = assert!(size_of::<KernelFacts>() % 8 == 0, "no tail padding");
+const _: () = assert!(size_of::<KernelFacts>() == 8 + 4 * Field::COUNT + 24);
+const _: () = assert!(size_of::<KernelFacts>().is_multiple_of(8), "no tail padding");
 
 // SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.
 #[cfg(feature = "user")]

@@ -1,3 +1,7 @@
-//! The `tracer` binary.
+//! The `tracer` binary: see [`tracer::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tracer::cli::main()
+}

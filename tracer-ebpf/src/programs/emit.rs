@@ -1,0 +1,111 @@
+//! What every probe does around its record: look the process up, count, fill in the header, hand the record over.
+//!
+//! The order matters. An event is counted as attempted, then timed, then room is reserved: so `attempted - failed`
+//! records reach the reader, and a record's time is never later than its place in the ring says.
+
+use core::arch::asm;
+
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
+use aya_ebpf::maps::RingBuf;
+use tracer_ebpf::COMM_LEN;
+use tracer_ebpf::count::Counters;
+use tracer_ebpf::member::{Member, SPAWNER};
+use tracer_ebpf::record::{Header, Kind};
+
+use crate::kernel::fact;
+use crate::maps::{COUNTS, TREE};
+
+/// The member `pid`, if it is in the tree.
+#[inline(always)]
+pub(crate) fn member(pid: u32) -> Option<Member> {
+    let entry = entry(pid)?;
+    if entry.flags & SPAWNER == 0 { Some(entry) } else { None }
+}
+
+/// The entry of `pid` in the tree map: a member, or tracer itself.
+#[inline(always)]
+pub(crate) fn entry(pid: u32) -> Option<Member> {
+    // SAFETY: entries are replaced or removed only by the process that they describe, or by the fork that makes it.
+    unsafe { TREE.get(&pid) }.copied()
+}
+
+/// An event under way: counted and timed, not yet in a ring.
+#[derive(Clone, Copy)]
+pub(crate) struct Event {
+    counters: *mut Counters,
+    kind: Kind,
+    seq: u64,
+    ktime_ns: u64,
+}
+
+/// Adds one to a per-CPU counter, safely against interrupts and preemption on this CPU.
+#[inline(always)]
+fn add_one(counter: *mut u64) {
+    // `AtomicU64::fetch_add` does not exist for this target, and a variant that returns the old value needs Linux 5.12.
+    // SAFETY: `counter` points into a live map value, aligned to 8.
+    unsafe { asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1_u64) };
+}
+
+/// Counts an attempt and takes the time.
+#[inline(always)]
+pub(crate) fn begin(kind: Kind) -> Option<Event> {
+    let counters = COUNTS.get_ptr_mut(0)?;
+    // SAFETY: `counters` points at this CPU's live map value.
+    let seq = unsafe {
+        add_one(&raw mut (*counters).seq);
+        add_one(&raw mut (*counters).attempted[kind as usize]);
+        core::ptr::read_volatile(&raw const (*counters).seq)
+    };
+    // SAFETY: no arguments.
+    let ktime_ns = unsafe { bpf_ktime_get_boot_ns() };
+    Some(Event { counters, kind, seq, ktime_ns })
+}
+
+impl Event {
+    /// The ring had no room.
+    #[inline(always)]
+    pub(crate) fn failed(&self) {
+        // SAFETY: `counters` points at this CPU's live map value.
+        add_one(unsafe { &raw mut (*self.counters).failed[self.kind as usize] });
+    }
+
+    /// The child did not fit into the tree map.
+    #[inline(always)]
+    pub(crate) fn untracked(&self) {
+        // SAFETY: as above.
+        add_one(unsafe { &raw mut (*self.counters).untracked });
+    }
+
+    /// Fills in all of the header but the comm.
+    #[inline(always)]
+    pub(crate) fn fill(&self, header: *mut Header, pid: u32, member: &Member, flags: u16) {
+        // SAFETY: `header` is the start of a reserved record. Its fields are written one by one, without a copy.
+        unsafe {
+            (*header).kind = self.kind as u16;
+            (*header).cpu = bpf_get_smp_processor_id() as u16;
+            (*header).flags = flags;
+            (*header).depth = member.depth;
+            (*header).seq = self.seq;
+            (*header).ktime_ns = self.ktime_ns;
+            (*header).pid = pid;
+            (*header).ppid = member.ppid;
+            (*header).start_ns = member.start_ns;
+            (*header).parent_start_ns = member.parent_start_ns;
+        }
+    }
+}
+
+/// Writes the comm of whoever runs.
+#[inline(always)]
+pub(crate) fn current_comm(comm: *mut [u8; COMM_LEN]) {
+    // SAFETY: `comm` is part of a reserved record and has `COMM_LEN` bytes.
+    unsafe { bpf_get_current_comm(comm.cast(), COMM_LEN as u32) };
+}
+
+/// How to hand a record over: silently, until enough of them wait or `eager` says that somebody does.
+#[inline(always)]
+pub(crate) fn wake(ring: &RingBuf, eager: bool) -> u64 {
+    let wake = eager || ring.query(BPF_RB_AVAIL_DATA as u64) >= u64::from(fact!(wake_at));
+    if wake { BPF_RB_FORCE_WAKEUP as u64 } else { BPF_RB_NO_WAKEUP as u64 }
+}

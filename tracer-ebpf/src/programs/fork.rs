@@ -1,0 +1,59 @@
+//! `sched_process_fork(parent, child)`: the child joins its parent's tree before it first runs.
+//!
+//! Current is the forking thread, also under `CLONE_PARENT`, so "parent" here always means the process that forked.
+
+use aya_ebpf::helpers::generated::bpf_get_current_uid_gid;
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use aya_log_ebpf::warn;
+use tracer_ebpf::facts::Field;
+use tracer_ebpf::member::{Member, SPAWNER};
+use tracer_ebpf::record::{Fork, Kind, flag};
+
+use crate::emit::{begin, current_comm, entry, wake};
+use crate::kernel::{Address, current, namespace_pid, read};
+use crate::maps::{LIFE, TREE};
+
+/// Tracks and reports a child of the tree.
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
+    let (parent, parent_tid) = current();
+    let Some(forker) = entry(parent) else { return 0 };
+    let child: Address = ctx.arg(1);
+    let pid: u32 = read(child, Field::TaskPid);
+    if pid != read(child, Field::TaskTgid) {
+        return 0; // a thread
+    }
+    let depth = if forker.flags & SPAWNER != 0 { 0 } else { forker.depth.saturating_add(1) };
+    let member = Member {
+        start_ns: read(child, Field::TaskStart),
+        parent_start_ns: forker.start_ns,
+        ppid: parent,
+        depth,
+        flags: 0,
+    };
+    let Some(event) = begin(Kind::Fork) else { return 0 };
+    let mut flags = 0;
+    if TREE.insert(&pid, &member, 0).is_err() {
+        event.untracked();
+        flags = flag::UNTRACKED;
+        warn!(&ctx, "tree map full: process {} and its children are not tracked", pid);
+    }
+    let Some(mut slot) = LIFE.reserve::<Fork>(0) else {
+        event.failed();
+        return 0;
+    };
+    let record = slot.as_mut_ptr();
+    let (ns_pid, pid_ns) = namespace_pid(child, pid);
+    // SAFETY: `record` is reserved ring memory of this type.
+    unsafe {
+        event.fill(&raw mut (*record).header, pid, &member, flags);
+        current_comm(&raw mut (*record).header.comm);
+        (*record).uid = bpf_get_current_uid_gid() as u32;
+        (*record).ns_pid = ns_pid;
+        (*record).pid_ns = pid_ns;
+        (*record).parent_tid = parent_tid;
+    }
+    slot.submit(wake(&LIFE, false));
+    0
+}

@@ -1,0 +1,38 @@
+//! `log` -> stderr, each line with `tracer: ` before it.
+
+use std::io::Write;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+struct Stderr;
+
+impl Log for Stderr {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let word = match record.level() {
+            Level::Error => "error: ",
+            Level::Warn => "warning: ",
+            Level::Info => "",
+            Level::Debug => "debug: ",
+            Level::Trace => "trace: ",
+        };
+        // A closed stderr must not end the run.
+        let _ = writeln!(std::io::stderr(), "tracer: {word}{}", record.args());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Installs the logger: warnings, and with `-v` and `-vv` more.
+pub(super) fn install(level: LevelFilter) {
+    static LOGGER: Stderr = Stderr;
+    if log::set_logger(&LOGGER).is_ok() {
+        log::set_max_level(level);
+    }
+}

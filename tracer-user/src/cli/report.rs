@@ -1,0 +1,107 @@
+//! The words at the end of a run (C5), on stderr.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use crate::run::outcome::{End, Outcome};
+
+/// Prints the words at the end of a run.
+pub(super) fn print(outcome: &Outcome, command: &str) {
+    for line in lines(outcome, command) {
+        say(&line);
+    }
+}
+
+/// Says one line. A closed stderr must not end the run.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "tracer: {line}");
+}
+
+fn lines(outcome: &Outcome, command: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    match outcome.end {
+        End::NotRun(_, errno) => {
+            let error = std::io::Error::from_raw_os_error(errno).to_string();
+            let reason = error.split(" (os error").next().unwrap_or_default();
+            lines.push(format!("{command} can't be run: {reason}"));
+        }
+        End::Code(_) | End::Signal(_) => lines.push(outcome.sentence.clone()),
+    }
+    let mut cost =
+        format!("{} wall, {} CPU", duration(outcome.elapsed_seconds), duration(outcome.cpu_seconds));
+    if let Some((rss, comm)) = &outcome.largest {
+        let _ = write!(cost, ", largest process {} ({comm})", kib(*rss));
+    }
+    lines.push(cost);
+    let mut tree = plural(outcome.processes, "process", "processes");
+    if outcome.orphans > 0 {
+        let _ = write!(tree, ", {} still alive", plural(outcome.orphans, "orphan", "orphans"));
+    }
+    lines.push(format!("{tree}, {}", completeness(outcome)));
+    lines.push(match &outcome.session {
+        Ok(path) => format!("session {}", path.display()),
+        Err(error) => format!("error: no session was written: {error}"),
+    });
+    lines
+}
+
+fn completeness(outcome: &Outcome) -> String {
+    let loss = outcome.loss;
+    if loss.is_none() {
+        return "no event lost".to_owned();
+    }
+    let counts = [
+        (loss.fork, "fork"),
+        (loss.exec, "exec"),
+        (loss.exit, "exit"),
+        (loss.rename, "rename"),
+        (loss.signal, "signal"),
+        (loss.oom, "oom"),
+        (loss.untracked, "untracked child"),
+        (loss.skipped, "skipped program"),
+        (loss.gaps, "gap"),
+    ];
+    let named: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    format!("LOSSY: {}; give a larger --ring-size or --max-processes", named.join(", "))
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
+        s if s < 60.0 => format!("{s:.2} s"),
+        s => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+fn kib(kib: u64) -> String {
+    match kib {
+        0..1024 => format!("{kib} KiB"),
+        1024..1_048_576 => format!("{:.1} MiB", kib as f64 / 1024.0),
+        _ => format!("{:.1} GiB", kib as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{duration, kib, plural};
+
+    #[test]
+    fn figures_have_the_unit_that_a_person_would_choose() {
+        assert_eq!((duration(0.0123).as_str(), duration(3.0).as_str()), ("12.3 ms", "3.00 s"));
+        assert_eq!(duration(125.2), "2 min 5 s");
+        assert_eq!(
+            (kib(900), kib(61 * 1024), kib(3 << 20)),
+            ("900 KiB".into(), "61.0 MiB".into(), "3.0 GiB".into())
+        );
+        assert_eq!((plural(1, "a", "b"), plural(2, "a", "b")), ("1 a".into(), "2 b".into()));
+    }
+}

@@ -1,0 +1,195 @@
+//! `tracer run`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::size::{RingSizes, parse_rings};
+use super::{FAILED, logger, report};
+use crate::kernel::load::Settings;
+use crate::record::runtime::DEFAULT_TMPFS;
+use crate::run::outcome::End;
+use crate::run::plan::Plan;
+use crate::run::signals::die_by;
+use crate::run::{RunError, run, support};
+use crate::session::id::SessionId;
+use crate::session::text::for_terminal;
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tracer run -- make -j8
+  sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh";
+
+const AFTER: &str = "\
+Exit status: the command's own, or death by the same signal; 125 if tracer itself failed, 126 if the command \
+can't be run, 127 if it is not found.";
+
+/// Run a command and record its whole process tree
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = AFTER)]
+pub(super) struct Run {
+    /// Name the session, instead of a new UUID
+    #[arg(long, value_name = "ID")]
+    session_id: Option<SessionId>,
+    /// Note something about the session; may be given again
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+    /// Keep sessions in DIR [default: /var/log/tracer, or ~/.local/state/tracer]
+    #[arg(long, value_name = "DIR", env = "TRACER_LOG_DIR")]
+    log_dir: Option<PathBuf>,
+    /// Keep what a running session has so far in DIR/tracer-UID [default: /dev/shm]
+    #[arg(long, value_name = "DIR", env = "TRACER_TMPFS_PATH")]
+    tmpfs_path: Option<PathBuf>,
+    /// Size of the rings between kernel and tracer: SIZE, or life=SIZE,detail=SIZE
+    #[arg(long, value_name = "SIZE", value_parser = parse_rings, default_value = "life=2M,detail=4M")]
+    ring_size: RingSizes,
+    /// Live processes that can be followed at once
+    #[arg(long, value_name = "N", default_value_t = 32768, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    max_processes: u32,
+    /// Say nothing, not even warnings
+    #[arg(short, long)]
+    quiet: bool,
+    /// Say more; twice: also what the programs in the kernel have to say
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub(super) fn main(self) -> ExitCode {
+        logger::install(self.log_level());
+        let (quiet, command) = (self.quiet, for_terminal(self.command[0].as_bytes()));
+        let plan = match self.plan() {
+            Ok(plan) => plan,
+            Err(message) => return fail(quiet, &message),
+        };
+        match run(&plan) {
+            Err(error) => fail(quiet, &describe(&error)),
+            Ok(outcome) => {
+                if !quiet {
+                    report::print(&outcome, &command);
+                }
+                match outcome.end {
+                    End::Code(code) | End::NotRun(code, _) => ExitCode::from(code),
+                    End::Signal(signal) => {
+                        die_by(signal);
+                        ExitCode::from(128 + signal)
+                    }
+                }
+            }
+        }
+    }
+
+    fn log_level(&self) -> log::LevelFilter {
+        match (self.quiet, self.verbose) {
+            (true, _) => log::LevelFilter::Off,
+            (false, 0) => log::LevelFilter::Warn,
+            (false, 1) => log::LevelFilter::Info,
+            (false, _) => log::LevelFilter::Debug,
+        }
+    }
+
+    fn plan(self) -> Result<Plan, String> {
+        let defaults = Settings::default();
+        let diagnostics =
+            if self.verbose >= 2 && !self.quiet { log::LevelFilter::Debug } else { log::LevelFilter::Off };
+        Ok(Plan {
+            settings: Settings {
+                life_ring: self.ring_size.life.unwrap_or(defaults.life_ring),
+                detail_ring: self.ring_size.detail.unwrap_or(defaults.detail_ring),
+                processes: self.max_processes,
+                diagnostics,
+                object: std::env::var_os("TRACER_BPF_OBJECT").map(PathBuf::from),
+            },
+            tmpfs_path: tmpfs_path(self.tmpfs_path, under_test())?,
+            log_dir: self.log_dir.map_or_else(default_log_dir, Ok)?,
+            session_id: self.session_id.unwrap_or_else(SessionId::generate),
+            labels: self.labels.into_iter().collect(),
+            command: self.command,
+        })
+    }
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not KEY=VALUE")),
+    }
+}
+
+/// Tests must never touch the ground that all share.
+fn under_test() -> bool {
+    std::env::var_os("TRACER_TEST").is_some() || std::env::var_os("NEXTEST").is_some()
+}
+
+fn tmpfs_path(given: Option<PathBuf>, under_test: bool) -> Result<PathBuf, String> {
+    match given {
+        Some(path) => Ok(path),
+        None if under_test => {
+            Err(format!("under a test {DEFAULT_TMPFS} is not to be touched; give --tmpfs-path"))
+        }
+        None => Ok(PathBuf::from(DEFAULT_TMPFS)),
+    }
+}
+
+fn default_log_dir() -> Result<PathBuf, String> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/log/tracer"));
+    }
+    let from =
+        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
+    let state = state.ok_or("neither XDG_STATE_HOME nor HOME says where sessions go; give --log-dir")?;
+    Ok(state.join("tracer"))
+}
+
+fn fail(quiet: bool, message: &str) -> ExitCode {
+    if !quiet {
+        report::say(message);
+    }
+    ExitCode::from(FAILED)
+}
+
+/// The error chain as one sentence, and what to do.
+fn describe(error: &RunError) -> String {
+    let advice = match error {
+        RunError::Load(error) => support::advice(error),
+        _ => None,
+    };
+    let mut sentence = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !sentence.ends_with(&text) {
+            sentence = format!("{sentence}: {text}");
+        }
+        source = cause.source();
+    }
+    advice.map_or(sentence.clone(), |advice| format!("{sentence}; {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{parse_label, tmpfs_path};
+
+    #[test]
+    fn a_test_must_say_where_its_runtime_directory_goes() {
+        assert!(tmpfs_path(None, true).is_err());
+        assert_eq!(tmpfs_path(Some("/x".into()), true), Ok(PathBuf::from("/x")));
+        assert_eq!(tmpfs_path(None, false), Ok(PathBuf::from("/dev/shm")));
+    }
+
+    #[test]
+    fn a_label_has_a_key_and_may_have_any_value() {
+        assert_eq!(parse_label("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(parse_label("a="), Ok(("a".into(), String::new())));
+        assert!(parse_label("=b").is_err() && parse_label("ab").is_err());
+    }
+}

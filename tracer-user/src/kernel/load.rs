@@ -1,0 +1,210 @@
+//! Loads the programs, tells them about the kernel, attaches them, and hands out their maps.
+//!
+//! The object is the committed one, compiled into the binary; `TRACER_BPF_OBJECT` names another file, for the check
+//! that rebuilds it. Nothing is pinned: when this process ends, however it ends, the kernel removes everything.
+
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
+use aya::programs::RawTracePoint;
+use aya::programs::raw_trace_point::RawTracePointLink;
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use tracer_ebpf::count::Counters;
+use tracer_ebpf::member::{Member, SPAWNER};
+use tracer_ebpf::names;
+
+use super::facts::{FactsError, Kernel, read_kernel_facts};
+use super::{fdinfo, quiet_aya};
+use crate::process::identity::Identity;
+
+/// How large the maps are, and how much the programs say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of the ring of fork, exit and oom records: a power of two, a page at least.
+    pub life_ring: u32,
+    /// Bytes of the ring of exec, rename and signal records: a power of two, a page at least.
+    pub detail_ring: u32,
+    /// Live processes that the tree can hold.
+    pub processes: u32,
+    /// The programs' own diagnostics.
+    pub diagnostics: log::LevelFilter,
+    /// An object file to load instead of the one in the binary.
+    pub object: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            life_ring: 2 << 20,
+            detail_ring: 4 << 20,
+            processes: 32768,
+            diagnostics: log::LevelFilter::Off,
+            object: None,
+        }
+    }
+}
+
+/// Why the programs do not run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The kernel lacks something, or does not describe itself.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+    /// The object file that was asked for can't be read.
+    #[error("cannot read the BPF object {path}")]
+    Object {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The object was refused as a whole: its maps could not be made.
+    #[error("the kernel did not take the BPF object")]
+    Load(#[source] Box<EbpfError>),
+    /// A program was refused.
+    #[error("the kernel did not take the program on {tracepoint}")]
+    Program {
+        /// The tracepoint.
+        tracepoint: &'static str,
+        /// Why.
+        source: Box<aya::programs::ProgramError>,
+    },
+    /// A map can't be used.
+    #[error("the BPF map {name} can't be used")]
+    Map {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        source: Box<aya::maps::MapError>,
+    },
+    /// The object is not the one that this binary was built with.
+    #[error("the BPF object has no {name}: it is not the one of this build")]
+    Missing {
+        /// What it has not.
+        name: &'static str,
+    },
+}
+
+/// Each program, and the tracepoint that it runs on.
+const PROBES: [(&str, &str); 6] = [
+    ("fork", "sched_process_fork"),
+    ("exec", "sched_process_exec"),
+    ("exit", "sched_process_exit"),
+    ("rename", "task_rename"),
+    ("signal", "signal_generate"),
+    ("oom", "mark_victim"),
+];
+
+/// The object, aligned as ELF demands.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../tracer-ebpf/prebuilt/tracer.bpf.o");
+
+/// The programs at work.
+pub struct Programs {
+    /// The kernel that they run on.
+    pub kernel: Kernel,
+    pub(super) ebpf: Ebpf,
+    links: Vec<RawTracePointLink>,
+    tree: HashMap<MapData, u32, Member>,
+    eager: Array<MapData, u32>,
+    pub(super) counts: PerCpuArray<MapData, Counters>,
+}
+
+impl Programs {
+    /// Loads and attaches. Nothing is tracked yet.
+    pub fn load(settings: &Settings) -> Result<Self, LoadError> {
+        let mut kernel = read_kernel_facts()?;
+        kernel.facts.wake_at = settings.life_ring.min(settings.detail_ring) / 4;
+        let mut ebpf = load_object(settings, &kernel)?;
+        let links = attach(&mut ebpf, &kernel)?;
+        let tree = map(&mut ebpf, names::TREE)?;
+        let eager = map(&mut ebpf, names::EAGER)?;
+        let counts = map(&mut ebpf, names::COUNTS)?;
+        Ok(Self { kernel, ebpf, links, tree, eager, counts })
+    }
+
+    /// From now on each child of `spawner` is the root of a tree.
+    pub fn track_children_of(&mut self, spawner: Identity) -> Result<(), LoadError> {
+        let entry = Member { flags: SPAWNER, start_ns: spawner.start.to_boot_ns(), ..Member::default() };
+        self.tree.insert(spawner.pid, entry, 0).map_err(map_error(names::TREE))
+    }
+
+    /// Undoes [`Self::track_children_of`]; who is in a tree stays there.
+    pub fn stop_tracking_children_of(&mut self, pid: u32) -> Result<(), LoadError> {
+        self.tree.remove(&pid).map_err(map_error(names::TREE))
+    }
+
+    /// Whether each exec wakes the reader at once.
+    pub fn wake_at_each_exec(&mut self, eager: bool) -> Result<(), LoadError> {
+        self.eager.set(0, u32::from(eager), 0).map_err(map_error(names::EAGER))
+    }
+
+    /// One of the rings.
+    pub(super) fn ring(&mut self, name: &'static str) -> Result<RingBuf<MapData>, LoadError> {
+        map(&mut self.ebpf, name)
+    }
+
+    /// Detaches: no event is made after this. Counters stay readable.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+
+    /// How often the kernel skipped a program, because one was at work on that CPU (Linux 5.12 and later say so).
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        let fds = self.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
+        fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
+            .sum()
+    }
+}
+
+fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> {
+    let diagnostics = settings.diagnostics as u8;
+    let mut loader = quiet_aya::without_kernel_btf(EbpfLoader::new);
+    loader
+        .btf(None)
+        .override_global(names::FACTS, &kernel.facts, true)
+        .override_global(aya_log::LEVEL, &diagnostics, true)
+        .map_max_entries(names::LIFE, settings.life_ring)
+        .map_max_entries(names::DETAIL, settings.detail_ring)
+        .map_max_entries(names::TREE, settings.processes);
+    let loaded = match &settings.object {
+        None => loader.load(OBJECT),
+        Some(path) => {
+            let read = std::fs::read(path);
+            loader.load(&read.map_err(|source| LoadError::Object { path: path.clone(), source })?)
+        }
+    };
+    loaded.map_err(|error| LoadError::Load(Box::new(error)))
+}
+
+fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, LoadError> {
+    let has = |tracepoint| match tracepoint {
+        "task_rename" => kernel.tracepoints.task_rename,
+        "signal_generate" => kernel.tracepoints.signal_generate,
+        "mark_victim" => kernel.tracepoints.mark_victim,
+        _ => true,
+    };
+    let mut links = Vec::with_capacity(PROBES.len());
+    for (name, tracepoint) in PROBES.into_iter().filter(|(_, tracepoint)| has(tracepoint)) {
+        let refused = |source| LoadError::Program { tracepoint, source: Box::new(source) };
+        let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
+        let program: &mut RawTracePoint = program.try_into().map_err(refused)?;
+        program.load().map_err(refused)?;
+        let link = program.attach(tracepoint).map_err(refused)?;
+        links.push(program.take_link(link).map_err(refused)?);
+    }
+    Ok(links)
+}
+
+fn map<T: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, LoadError> {
+    let map = ebpf.take_map(name).ok_or(LoadError::Missing { name })?;
+    T::try_from(map).map_err(map_error(name))
+}
+
+fn map_error(name: &'static str) -> impl Fn(aya::maps::MapError) -> LoadError {
+    move |source| LoadError::Map { name, source: Box::new(source) }
+}

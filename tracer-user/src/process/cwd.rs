@@ -1,0 +1,74 @@
+//! Working directories: the kernel names them by device and inode, `/proc` knows the paths.
+//!
+//! A process may be gone before anybody asks `/proc` about it. But most processes share a few directories, so a path
+//! that was once seen for a (device, inode) serves all; and where a process is gone, its parent may stand there still.
+//! A path is taken only if `/proc` shows the very directory that the kernel named.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+
+use bytes::Bytes;
+
+use crate::kernel::event::Directory;
+
+/// Paths that were seen.
+#[derive(Debug, Default)]
+pub struct Directories {
+    paths: HashMap<Directory, Bytes>,
+}
+
+impl Directories {
+    /// The path of `directory`, if it is known or one of `pids` stands there now.
+    pub fn resolve(&mut self, directory: Directory, pids: &[u32]) -> Option<&Bytes> {
+        match self.paths.entry(directory) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let path = pids.iter().find_map(|pid| path_of(*pid, directory))?;
+                Some(unknown.insert(path))
+            }
+        }
+    }
+
+    /// The path of `directory`, if it is known.
+    #[must_use]
+    pub fn known(&self, directory: Directory) -> Option<&Bytes> {
+        self.paths.get(&directory)
+    }
+}
+
+fn path_of(pid: u32, directory: Directory) -> Option<Bytes> {
+    let link = format!("/proc/{pid}/cwd");
+    let found = std::fs::metadata(&link).ok()?;
+    if (found.dev(), found.ino()) != (directory.dev, directory.ino) {
+        return None;
+    }
+    Some(std::fs::read_link(&link).ok()?.into_os_string().into_vec().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::Directories;
+    use crate::kernel::event::Directory;
+
+    #[test]
+    fn a_directory_is_named_by_whoever_stands_in_it() {
+        let here = std::env::current_dir().unwrap();
+        let meta = std::fs::metadata(&here).unwrap();
+        let directory = Directory { dev: meta.dev(), ino: meta.ino() };
+        let mut directories = Directories::default();
+        assert_eq!(directories.resolve(directory, &[0]), None);
+        let path = directories.resolve(directory, &[0, std::process::id()]).unwrap();
+        assert_eq!(path, here.as_os_str().as_encoded_bytes());
+        assert!(directories.known(directory).is_some());
+    }
+
+    #[test]
+    fn who_stands_elsewhere_names_nothing() {
+        let nowhere = Directory { dev: 0, ino: 1 };
+        assert_eq!(Directories::default().resolve(nowhere, &[std::process::id()]), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! Processes: who they are, what `/proc` says of them, and the tree that they form.
+//!
+//! - [`identity`]: a pid together with its start time.
+//! - [`stat`]: the one line of `/proc` that has identity and name together.
+//! - [`tree`]: a pure fold over events; [`member`] is what it keeps of a process.
+//! - [`cwd`]: directories by device and inode -> paths.
+//! - [`signal`]: signals by name.
+//! - [`settle`]: what `/proc` says, at the end, of those whose end was not seen.
+
+pub mod cwd;
+pub mod identity;
+pub mod member;
+pub mod settle;
+pub mod signal;
+pub mod stat;
+pub mod tree;

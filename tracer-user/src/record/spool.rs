@@ -1,0 +1,156 @@
+//! The trace file `tracer_trace_<pid>_<starttime_ticks>.jsonl`: events, as they come, a JSON object a line.
+//!
+//! Lines are written as they are complete, so whatever kills tracer leaves whole lines and at most one torn tail.
+//! Where the file can't be had or fails, lines are kept in memory, after one warning; nothing is dropped.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::process::identity::Identity;
+
+/// Lines that are on their way to a session.
+#[derive(Debug, Default)]
+pub struct Spool {
+    file: Option<(File, PathBuf)>,
+    /// Lines that are not in the file: the present batch, or everything since the file failed.
+    pending: Vec<u8>,
+    lines: u64,
+}
+
+impl Spool {
+    /// A spool in memory, until a file is given.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// From now on lines go into the trace file of `root` in `runtime`.
+    pub fn to_file(&mut self, runtime: &Path, root: Identity) -> io::Result<()> {
+        let path = runtime.join(format!("tracer_trace_{}_{}.jsonl", root.pid, root.start.0));
+        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
+        self.file = Some((file, path));
+        Ok(())
+    }
+
+    /// Adds a line.
+    pub fn push(&mut self, row: &impl Serialize) -> io::Result<()> {
+        let before = self.pending.len();
+        if let Err(error) = serde_json::to_writer(&mut self.pending, row) {
+            self.pending.truncate(before);
+            return Err(error.into());
+        }
+        self.pending.push(b'\n');
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// Writes the lines since the last flush. After an error the file gets no more, and they stay in memory.
+    pub fn flush(&mut self) -> Result<(), (PathBuf, io::Error)> {
+        let Some((file, _)) = &mut self.file else { return Ok(()) };
+        while !self.pending.is_empty() {
+            match file.write(&self.pending) {
+                Ok(written) => {
+                    self.pending.drain(..written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.give_up_file(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up_file(&mut self, error: io::Error) -> (PathBuf, io::Error) {
+        // What is in the file goes first, so that the order stays; the file itself is then of no use.
+        let mut whole = Vec::new();
+        let path = self.file.take().map(|(mut file, path)| {
+            let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut whole));
+            if read.is_err() {
+                log::warn!("what {} held can't be read back", path.display());
+            }
+            let _ = std::fs::remove_file(&path);
+            path
+        });
+        whole.append(&mut self.pending);
+        self.pending = whole;
+        (path.unwrap_or_default(), error)
+    }
+
+    /// How many lines there are.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Copies all lines, in order.
+    pub fn copy_to(&mut self, to: &mut impl Write) -> io::Result<()> {
+        if let Some((file, _)) = &mut self.file {
+            file.seek(SeekFrom::Start(0))?;
+            io::copy(file, to)?;
+        }
+        to.write_all(&self.pending)
+    }
+
+    /// Removes the file: its lines are elsewhere now.
+    pub fn remove(self) -> io::Result<()> {
+        match self.file {
+            Some((_, path)) => std::fs::remove_file(path),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
+    use super::Spool;
+    use crate::process::identity::{Identity, Ticks};
+
+    const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
+
+    fn text(spool: &mut Spool) -> String {
+        let mut bytes = Vec::new();
+        spool.copy_to(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn lines_before_and_after_the_file_are_in_order_and_the_file_is_gone_at_the_end() {
+        let dir = crate::scratch();
+        let mut spool = Spool::in_memory();
+        spool.push(&1).unwrap();
+        spool.to_file(dir.path(), ROOT).unwrap();
+        spool.flush().unwrap();
+        spool.push(&2).unwrap();
+        assert_eq!(text(&mut spool), "1\n2\n");
+        assert!(dir.path().join("tracer_trace_10_5.jsonl").exists());
+        spool.remove().unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_full_file_system_loses_nothing() {
+        use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+        let mut file = File::from(memfd_create("full", MemfdFlags::ALLOW_SEALING).unwrap());
+        file.write_all(b"\"first\"\n").unwrap();
+        fcntl_add_seals(&file, SealFlags::GROW).unwrap();
+        let mut spool = Spool { file: Some((file, "/nowhere/full".into())), ..Spool::in_memory() };
+        spool.push(&"kept").unwrap();
+        let (path, _) = spool.flush().unwrap_err();
+        assert_eq!(path.to_str(), Some("/nowhere/full"));
+        assert_eq!(text(&mut spool), "\"first\"\n\"kept\"\n");
+        spool.flush().unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_already_there_is_not_taken() {
+        let dir = crate::scratch();
+        std::fs::write(dir.path().join("tracer_trace_10_5.jsonl"), "theirs").unwrap();
+        assert!(Spool::in_memory().to_file(dir.path(), ROOT).is_err());
+    }
+}

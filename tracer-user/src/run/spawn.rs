@@ -1,0 +1,115 @@
+//! Starts the command, the way a shell would, and says how it went.
+//!
+//! The child is a copy of this process until it runs the command, so it may only make system calls there. It gets the
+//! streams, directory, environment and limits of tracer; signals that the runtime changed go back to what they were.
+
+use std::ffi::{CString, OsString};
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+
+use super::signals::Inherited;
+
+/// A started command.
+pub struct Child {
+    /// Its process id.
+    pub pid: Pid,
+    /// Its process, which is readable once it has ended.
+    pidfd: AsyncFd<OwnedFd>,
+    failure: std::fs::File,
+}
+
+/// How the command ended, from `wait4`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its raw wait status.
+    pub status: u32,
+    /// Why it could not be run at all: the error of `execvp`.
+    pub not_run: Option<i32>,
+}
+
+/// Why no process could be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// An argument holds a NUL byte.
+    #[error("an argument of the command holds a NUL byte")]
+    Nul,
+    /// The kernel refused.
+    #[error("no process can be started")]
+    Fork(#[source] io::Error),
+}
+
+impl Child {
+    /// Forks, and runs `command` in the child. Must be called inside a tokio runtime.
+    pub fn spawn(command: &[OsString], inherited: &Inherited) -> Result<Self, SpawnError> {
+        let words: Result<Vec<CString>, _> =
+            command.iter().map(|word| CString::new(word.clone().into_vec())).collect();
+        let words = words.map_err(|_| SpawnError::Nul)?;
+        let mut argv: Vec<*const libc::c_char> = words.iter().map(|word| word.as_ptr()).collect();
+        argv.push(std::ptr::null());
+        let (failure, report) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+            .map_err(|error| SpawnError::Fork(error.into()))?;
+        // SAFETY: this process has one thread, and the child makes only system calls until exec.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            run(&argv, inherited, &report);
+        }
+        let pid = Pid::from_raw(pid).filter(|_| pid > 0);
+        let pid = pid.ok_or_else(|| SpawnError::Fork(io::Error::last_os_error()))?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| SpawnError::Fork(error.into()))?;
+        // SAFETY: the registration owns the descriptor.
+        let pidfd = unsafe { AsyncFd::register(pidfd) }.map_err(|error| SpawnError::Fork(error.into()))?;
+        Ok(Self { pid, pidfd, failure: failure.into() })
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) -> io::Result<()> {
+        self.pidfd.readable().await.map(drop)
+    }
+
+    /// Sends it a signal. One that has ended needs none, so nothing comes back.
+    pub fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(self.pidfd.get_ref(), signal);
+    }
+
+    /// Reaps it. Call this once it has ended; before, it waits.
+    pub fn reap(mut self) -> io::Result<Ended> {
+        let mut status = 0;
+        // SAFETY: `status` outlives the call, and no resource usage is asked for.
+        while unsafe {
+            libc::wait4(self.pid.as_raw_nonzero().get(), &raw mut status, 0, std::ptr::null_mut())
+        } < 0
+        {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+        let mut errno = [0; 4];
+        let not_run = self.failure.read_exact(&mut errno).is_ok().then(|| i32::from_ne_bytes(errno));
+        Ok(Ended { status: status.cast_unsigned(), not_run })
+    }
+}
+
+/// In the child: becomes the command, or says why not and exits as `env` does.
+fn run(argv: &[*const libc::c_char], inherited: &Inherited, report: &OwnedFd) -> ! {
+    inherited.restore();
+    // SAFETY: `argv` is a null-terminated array of C strings that live on in this copy of the process.
+    unsafe { libc::execvp(argv[0], argv.as_ptr()) };
+    let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+    let bytes = errno.to_ne_bytes();
+    // SAFETY: `bytes` outlives the call.
+    unsafe { libc::write(report.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+    // SAFETY: ends the child at once, without running what belongs to the parent.
+    unsafe { libc::_exit(exit_code_of(errno).into()) }
+}
+
+/// What `env` exits with when it can't run a command (env(1), "Exit status").
+#[must_use]
+pub fn exit_code_of(errno: i32) -> u8 {
+    if errno == libc::ENOENT { 127 } else { 126 }
+}

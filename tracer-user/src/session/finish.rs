@@ -1,0 +1,131 @@
+//! The one way in which a session is written (W5).
+//!
+//! The directory is built beside its place, under a name that begins with a dot, and renamed in when it is whole. So a
+//! reader never sees half a session, and a session that is already there is never touched.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
+
+use super::id::SessionId;
+use super::index;
+use super::recording::Lines;
+use super::summary::Summary;
+
+/// The directory of sessions and their index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDir(PathBuf);
+
+/// Why a session can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The log directory can't be used.
+    #[error("the log directory {path} can't be used ({source}); give another one with --log-dir")]
+    LogDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is a session of this id.
+    #[error("there is a session {id} in {path} already; give another --session-id")]
+    Exists {
+        /// The id.
+        id: SessionId,
+        /// The log directory.
+        path: PathBuf,
+    },
+    /// A file of the session can't be written.
+    #[error("{path} can't be written ({source})")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What failed, on which file.
+type Failed = (PathBuf, io::Error);
+
+impl LogDir {
+    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there.
+    pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
+        let unusable = |source| FinishError::LogDir { path: path.to_owned(), source };
+        let sessions = path.join("sessions");
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
+        access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
+        let dir = Self(path.to_owned());
+        match std::fs::symlink_metadata(dir.session(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(dir),
+            _ => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
+        }
+    }
+
+    /// Where the session `id` is, or will be.
+    #[must_use]
+    pub fn session(&self, id: &SessionId) -> PathBuf {
+        self.0.join("sessions").join(id.as_str())
+    }
+
+    /// Where it is built.
+    fn staging(&self, id: &SessionId) -> PathBuf {
+        self.0.join("sessions").join(format!(".{id}.{}", std::process::id()))
+    }
+
+    fn index(&self) -> PathBuf {
+        self.0.join("sessions.jsonl")
+    }
+}
+
+/// Writes the session. Afterwards its directory is in place and the index has its line.
+pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
+    let id = summary.session_id;
+    let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
+    let written = build(&staging, summary, lines)
+        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
+        .and_then(|()| index::append(&index, summary).map_err(|error| (index.clone(), error)));
+    match written {
+        Ok(()) => Ok(place),
+        Err((path, source)) => {
+            // It is named below; a directory that can't even be removed adds nothing to that.
+            let _ = std::fs::remove_dir_all(&staging);
+            if source.kind() == io::ErrorKind::AlreadyExists && path == place {
+                return Err(FinishError::Exists { id: id.clone(), path: log_dir.0.clone() });
+            }
+            Err(FinishError::Write { path, source })
+        }
+    }
+}
+
+fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines) -> Result<(), Failed> {
+    let made = std::fs::DirBuilder::new().mode(0o700).create(staging);
+    made.map_err(|error| (staging.to_owned(), error))?;
+    write(staging, "events.jsonl", |file| lines.copy_events(file))?;
+    write(staging, "processes.jsonl", |file| lines.copy_processes(file))?;
+    write(staging, "summary.json", |file| {
+        serde_json::to_writer_pretty(&mut *file, summary)?;
+        file.write_all(b"\n")
+    })
+}
+
+fn write(
+    dir: &Path,
+    name: &str,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), Failed> {
+    let path = dir.join(name);
+    let filled = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).and_then(|file| {
+        let mut file = BufWriter::with_capacity(64 << 10, file);
+        fill(&mut file)?;
+        file.flush()
+    });
+    filled.map_err(|error| (path, error))
+}
+
+fn put_in_place(staging: &Path, place: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, staging, CWD, place, RenameFlags::NOREPLACE)?)
+}

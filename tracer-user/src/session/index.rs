@@ -1,0 +1,78 @@
+//! `sessions.jsonl`: a line a session, what a list shows of it.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::clock::Time;
+use super::id::SessionId;
+use super::summary::{Reason, State, Subtype, Summary};
+use super::text::Text;
+use crate::process::identity::Ticks;
+
+/// Arguments of the command that the line has; the summary has all.
+const ARGUMENTS: usize = 16;
+
+/// A line of the index.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    schema_version: u32,
+    session_id: &'a SessionId,
+    labels: &'a BTreeMap<String, String>,
+    command: &'a [Text<'a>],
+    command_truncated: bool,
+    subtype: Subtype,
+    exit_code: Option<i32>,
+    exit_signal: Option<u8>,
+    termination_reason: Reason,
+    pid: u32,
+    boot_id: &'a str,
+    starttime_ticks: Ticks,
+    tracked_comm: Option<Text<'a>>,
+    started_at: Time,
+    ended_at: Time,
+    elapsed_seconds: f64,
+    process_count: u64,
+    peak_rss_kb: Option<u64>,
+    cpu_seconds: f64,
+    anomaly_count: u64,
+    orphan_count: usize,
+    completeness: State,
+}
+
+/// Appends the session's line in one write, so that lines of others, at the same time, stay whole too.
+pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
+    let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
+    let mut line = serde_json::to_vec(&Line {
+        schema_version: summary.schema_version,
+        session_id: summary.session_id,
+        labels: summary.labels,
+        command,
+        command_truncated: command.len() < summary.command.len(),
+        subtype: summary.subtype,
+        exit_code: summary.exit_code,
+        exit_signal: summary.exit_signal,
+        termination_reason: summary.termination_reason,
+        pid: summary.pid,
+        boot_id: summary.boot_id,
+        starttime_ticks: summary.starttime_ticks,
+        tracked_comm: summary.tracked_comm,
+        started_at: summary.started_at,
+        ended_at: summary.ended_at,
+        elapsed_seconds: summary.elapsed_seconds,
+        process_count: summary.process_count,
+        peak_rss_kb: summary.peak_rss_kb,
+        cpu_seconds: summary.cpu_seconds,
+        anomaly_count: summary.anomaly_count,
+        orphan_count: summary.orphans.len(),
+        completeness: summary.completeness.state,
+    })?;
+    line.push(b'\n');
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(index)?;
+    let written = file.write(&line)?;
+    if written == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}

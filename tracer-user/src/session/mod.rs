@@ -1,0 +1,17 @@
+//! A session: one root's life as files that scripts and dashboards read.
+//!
+//! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
+//! - [`summary`], [`index`], [`event_row`], [`process_row`]: the shapes, whose field names are a contract.
+//! - [`verdict`]: why a process ended.
+//! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
+
+pub mod clock;
+pub mod event_row;
+pub mod finish;
+pub mod id;
+pub mod index;
+pub mod process_row;
+pub mod recording;
+pub mod summary;
+pub mod text;
+pub mod verdict;

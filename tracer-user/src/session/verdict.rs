@@ -1,0 +1,138 @@
+//! Why it ended: one sentence and one object, each claim with the event that shows it (V1). Pure.
+
+use serde::Serialize;
+
+use super::process_row::KilledBy;
+use super::text::for_terminal;
+use crate::kernel::event::Status;
+use crate::process::identity::Ticks;
+use crate::process::member::Member;
+use crate::process::signal;
+
+/// Why a process ended.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict<'a> {
+    /// For a person.
+    pub sentence: String,
+    /// For a program.
+    pub cause: Cause,
+    /// The code given to `exit`.
+    pub exit_code: Option<u8>,
+    /// The signal that ended it.
+    pub exit_signal: Option<u8>,
+    /// Whether a core was dumped.
+    pub core_dumped: bool,
+    /// Who sent that signal; null: nobody, or the kernel itself.
+    pub killed_by: Option<KilledBy<'a>>,
+    /// Whether the OOM killer chose it.
+    pub oom_killed: bool,
+    /// The events in `events.jsonl` that show it.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What ended a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It exited with code 0.
+    ExitedZero,
+    /// It exited with another code.
+    ExitedNonZero,
+    /// Another process sent it a signal.
+    SignalFromProcess,
+    /// It sent itself a signal, by `abort` or `kill`.
+    SignalFromItself,
+    /// The kernel sent it a signal: a fault, a limit, a terminal, a timer.
+    SignalFromKernel,
+    /// A signal, and whose was not seen.
+    SignalFromUnknown,
+    /// The OOM killer.
+    OomKiller,
+    /// Its end was not seen.
+    Unknown,
+}
+
+/// An event that shows something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// Its kind.
+    pub event: &'static str,
+    /// Its time.
+    pub ktime_ns: u64,
+    /// Its process.
+    pub pid: u32,
+    /// Its process's start.
+    pub starttime_ticks: Ticks,
+}
+
+impl<'a> Verdict<'a> {
+    /// Why `member` ended.
+    #[must_use]
+    pub fn of(member: &'a Member) -> Self {
+        let status = member.end.as_ref().map(|end| end.status);
+        let cause = cause(member);
+        let killed_by = KilledBy::of(member);
+        Self {
+            sentence: sentence(member, cause, killed_by),
+            cause,
+            exit_code: status.and_then(Status::exit_code),
+            exit_signal: member.exit_signal(),
+            core_dumped: status.is_some_and(Status::core_dumped),
+            killed_by,
+            oom_killed: cause == Cause::OomKiller,
+            evidence: evidence(member),
+        }
+    }
+}
+
+fn cause(member: &Member) -> Cause {
+    let Some(end) = &member.end else { return Cause::Unknown };
+    match end.status.exit_signal() {
+        None if end.status.exit_code() == Some(0) => Cause::ExitedZero,
+        None => Cause::ExitedNonZero,
+        Some(9) if member.oom_ns.is_some() => Cause::OomKiller,
+        Some(_) => match member.fatal_signal().map(|seen| &seen.sender) {
+            None => Cause::SignalFromUnknown,
+            Some(None) => Cause::SignalFromKernel,
+            Some(Some(sender)) if sender.process == member.id => Cause::SignalFromItself,
+            Some(Some(_)) => Cause::SignalFromProcess,
+        },
+    }
+}
+
+fn sentence(member: &Member, cause: Cause, killed_by: Option<KilledBy<'_>>) -> String {
+    let who = format!("{} ({})", for_terminal(member.comm()), member.id.pid);
+    let Some(end) = &member.end else {
+        return format!("{who} is gone, but its end was not seen");
+    };
+    let Some(number) = end.status.exit_signal() else {
+        return format!("{who} exited with code {}", end.status.exit_code().unwrap_or_default());
+    };
+    let signal = signal::name(number);
+    let core = if end.status.core_dumped() { ", core dumped" } else { "" };
+    match (cause, killed_by) {
+        (Cause::OomKiller, _) => format!("{who} was killed by the OOM killer ({signal}){core}"),
+        (Cause::SignalFromItself, _) => format!("{who} was killed by {signal} that it sent itself{core}"),
+        (_, Some(by)) => format!(
+            "{who} was killed by {signal} from {} ({}), uid {}{core}",
+            for_terminal(by.comm.0),
+            by.pid,
+            by.uid
+        ),
+        (Cause::SignalFromKernel, None) => format!("{who} was killed by {signal} from the kernel{core}"),
+        (_, None) => format!("{who} was killed by {signal}; who sent it was not seen{core}"),
+    }
+}
+
+fn evidence(member: &Member) -> Vec<Evidence> {
+    let Some(end) = &member.end else { return Vec::new() };
+    let of =
+        |event, ktime_ns| Evidence { event, ktime_ns, pid: member.id.pid, starttime_ticks: member.id.start };
+    let signal = member.fatal_signal().map(|seen| of("signal", seen.at_ns));
+    let oom = member.oom_ns.filter(|_| end.status.exit_signal() == Some(9)).map(|at| of("oom", at));
+    let exit = member.ended_ns.map(|at| of("exit", at));
+    oom.into_iter().chain(signal).chain(exit).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use super::{Cause, Verdict};
+use crate::kernel::event::{Comm, Sender, Status, Totals};
+use crate::process::identity::{Identity, Ticks};
+use crate::process::member::{End, Member, SignalSeen};
+
+const ME: Identity = Identity { pid: 10, start: Ticks(5) };
+
+fn ended(status: u32) -> Member {
+    let mut member = Member::new(ME, Identity { pid: 1, start: Ticks(0) }, 0);
+    member.named(comm("make"));
+    member.ended_ns = Some(99);
+    member.end = Some(End { status: Status(status), totals: Totals::default() });
+    member
+}
+
+fn comm(name: &str) -> Comm {
+    let mut bytes = [0; 16];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    Comm::new(bytes)
+}
+
+fn from(process: Identity) -> Option<Sender> {
+    Some(Sender { process, comm: comm("killer"), uid: 7 })
+}
+
+fn verdict(status: u32, signal: Option<(u8, Option<Sender>)>) -> (Cause, String) {
+    let mut member = ended(status);
+    member.signals.extend(signal.map(|(signal, sender)| SignalSeen { signal, at_ns: 98, sender }));
+    let verdict = Verdict::of(&member);
+    (verdict.cause, verdict.sentence)
+}
+
+#[test]
+fn each_end_has_its_own_sentence() {
+    let other = Identity { pid: 44, start: Ticks(6) };
+    let cases = [
+        verdict(0, None),
+        verdict(0x300, None),
+        verdict(15, Some((15, from(other)))),
+        verdict(9, Some((9, from(ME)))),
+        verdict(0x8b, Some((11, None))),
+        verdict(9, None),
+        verdict(0x300, Some((15, from(other)))),
+    ];
+    let expected = [
+        (Cause::ExitedZero, "make (10) exited with code 0"),
+        (Cause::ExitedNonZero, "make (10) exited with code 3"),
+        (Cause::SignalFromProcess, "make (10) was killed by SIGTERM from killer (44), uid 7"),
+        (Cause::SignalFromItself, "make (10) was killed by SIGKILL that it sent itself"),
+        (Cause::SignalFromKernel, "make (10) was killed by SIGSEGV from the kernel, core dumped"),
+        (Cause::SignalFromUnknown, "make (10) was killed by SIGKILL; who sent it was not seen"),
+        (Cause::ExitedNonZero, "make (10) exited with code 3"),
+    ];
+    assert_eq!(cases, expected.map(|(cause, sentence)| (cause, sentence.to_owned())));
+}
+
+#[test]
+fn an_oom_victim_names_both_events() {
+    let mut member = ended(9);
+    member.oom_ns = Some(97);
+    member.signals.push(SignalSeen { signal: 9, at_ns: 98, sender: None });
+    let verdict = Verdict::of(&member);
+    assert_eq!(verdict.cause, Cause::OomKiller);
+    let events: Vec<_> = verdict.evidence.iter().map(|seen| (seen.event, seen.ktime_ns)).collect();
+    assert_eq!(events, [("oom", 97), ("signal", 98), ("exit", 99)]);
+}
+
+#[test]
+fn an_oom_victim_that_exited_by_itself_first_was_not_killed() {
+    let mut member = ended(0);
+    member.oom_ns = Some(97);
+    let verdict = Verdict::of(&member);
+    assert_eq!((verdict.cause, verdict.oom_killed, verdict.evidence.len()), (Cause::ExitedZero, false, 1));
+}
+
+#[test]
+fn an_end_that_was_not_seen_is_not_guessed() {
+    let mut member = ended(0);
+    member.end = None;
+    assert_eq!(Verdict::of(&member).cause, Cause::Unknown);
+}

@@ -1,0 +1,57 @@
+//! The subcommands.
+
+mod build_ebpf;
+mod check_ebpf;
+mod readme;
+mod run;
+mod setup_ebpf;
+mod test;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::workspace::Workspace;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Build tracer and run a command under it, as root
+    #[command(override_usage = "cargo xtask run [TRACER OPTIONS] -- CMD [ARG…]")]
+    Run {
+        /// Options of `tracer run`, then `--`, then the command
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// Run the unit tests, then the live suites as root
+    Test {
+        /// Run the tests with one of these in their names
+        filters: Vec<String>,
+    },
+    /// Compile the eBPF programs into tracer-ebpf/prebuilt/
+    BuildEbpf,
+    /// Rebuild the eBPF programs and compare them with the committed object
+    CheckEbpf,
+    /// Install what build-ebpf needs, on Debian as root
+    SetupEbpf,
+    /// Run every command of README.md
+    Readme,
+}
+
+impl Command {
+    /// What a failure of the command itself ends with: `run` keeps clear of CMD's codes, as env(1) does.
+    pub(crate) fn failure_code(&self) -> u8 {
+        if matches!(self, Self::Run { .. }) { 125 } else { 1 }
+    }
+
+    /// Runs the command.
+    pub(crate) fn execute(self) -> Result<()> {
+        let workspace = Workspace::find()?;
+        match self {
+            Self::Run { .. } => run::execute(&workspace),
+            Self::Test { filters } => test::execute(&workspace, &filters),
+            Self::BuildEbpf => build_ebpf::execute(&workspace),
+            Self::CheckEbpf => check_ebpf::execute(&workspace),
+            Self::SetupEbpf => setup_ebpf::execute(),
+            Self::Readme => readme::execute(&workspace),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `cargo xtask test [FILTER…]`: the unit tests as whoever calls, then the live suites of package `tests` as root.
+//!
+//! Nothing is skipped: without root and without sudo it fails, and so it does when a live suite has an ignored test or
+//! when there is no live suite at all.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Message, TargetKind};
+
+use crate::shm::Listing;
+use crate::suite::{self, Tally};
+use crate::workspace::Workspace;
+use crate::{child, privileged};
+
+pub(crate) fn execute(workspace: &Workspace, filters: &[String]) -> Result<()> {
+    let shm = Listing::take()?;
+    build(workspace)?;
+    let suites = live_suites(workspace)?;
+    let mut tally = unit(workspace, filters)?;
+    tally += live(workspace, &suites, filters, None)?;
+    shm.check_unchanged()?;
+    conclude(tally)
+}
+
+/// The live suites alone, with `object` in place of the embedded one.
+pub(crate) fn live_with_object(workspace: &Workspace, object: &Path) -> Result<()> {
+    let shm = Listing::take()?;
+    build(workspace)?;
+    let tally = live(workspace, &live_suites(workspace)?, &[], Some(object))?;
+    shm.check_unchanged()?;
+    conclude(tally)
+}
+
+fn conclude(tally: Tally) -> Result<()> {
+    let Tally { passed, failed, broken, .. } = tally;
+    println!("xtask test: {passed} passed, {failed} failed");
+    if !tally.is_good() {
+        bail!("{failed} tests failed in {broken} runs; the lines that repeat them are above");
+    }
+    if passed == 0 {
+        bail!("no test has a name with the given filter in it");
+    }
+    Ok(())
+}
+
+fn build(workspace: &Workspace) -> Result<()> {
+    child::run(child::cargo().current_dir(workspace.root()).args(["build", "--release", "--package=tracer"]))
+}
+
+/// All that needs no privilege: every package but `tests`, and the harness's own unit tests.
+fn unit(workspace: &Workspace, filters: &[String]) -> Result<Tally> {
+    let selections: [&[&str]; 2] = [&["--workspace", "--exclude=tests"], &["--package=tests", "--lib"]];
+    let mut tally = Tally::default();
+    for selection in selections {
+        let mut command = child::cargo();
+        command.current_dir(workspace.root()).args(["test", "--no-fail-fast"]).args(selection);
+        command.arg("--").args(filters);
+        command.env("TRACER_TEST", "1").env("TRACER_BIN", workspace.tracer());
+        tally += suite::run(&mut command)?;
+    }
+    Ok(tally)
+}
+
+/// Builds the live suites and their workloads, and returns the suites' executables.
+fn live_suites(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let mut command = child::cargo();
+    command.current_dir(workspace.root());
+    command.args(["test", "--package=tests", "--no-run", "--message-format=json-render-diagnostics"]);
+    let messages = child::output(&mut command)?;
+    let mut suites = Vec::new();
+    for message in Message::parse_stream(messages.as_bytes()) {
+        let message = message.context("cannot read what cargo says of the live suites")?;
+        if let Message::CompilerArtifact(artifact) = message
+            && artifact.target.kind.contains(&TargetKind::Test)
+        {
+            suites.extend(artifact.executable.map(PathBuf::from));
+        }
+    }
+    if suites.is_empty() {
+        bail!("package `tests` has no live suite: nothing would be tested on the kernel");
+    }
+    suites.sort();
+    Ok(suites)
+}
+
+/// Runs the live suites as root, from the package's directory as cargo does.
+fn live(
+    workspace: &Workspace,
+    suites: &[PathBuf],
+    filters: &[String],
+    object: Option<&Path>,
+) -> Result<Tally> {
+    let tracer = workspace.tracer();
+    let mut variables = vec![("TRACER_BIN", tracer.as_os_str()), ("TRACER_TEST", OsStr::new("1"))];
+    variables.extend(object.map(|path| ("TRACER_BPF_OBJECT", path.as_os_str())));
+    let mut tally = Tally::default();
+    for suite in suites {
+        let mut command: Command = privileged::command(suite, &variables)?;
+        command.current_dir(workspace.root().join("tests")).args(filters);
+        println!("     Running {} as root", suite.display());
+        tally += suite::run(&mut command)?;
+    }
+    if tally.ignored > 0 {
+        bail!("{} live tests are ignored; a live test runs or fails", tally.ignored);
+    }
+    if filters.is_empty() && tally.passed + tally.failed == 0 && tally.is_good() {
+        bail!("the live suites hold no test: nothing was tested on the kernel");
+    }
+    Ok(tally)
+}
