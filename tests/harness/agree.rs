@@ -12,7 +12,7 @@ use crate::session::raw;
 use crate::truth::{Reaped, Shown};
 use crate::{Session, escape};
 
-/// Faults after the record: `exit_mm` writes the cleared tid into user memory, to a page that fork may have left shared.
+/// Faults after the record: `exit_mm` writes the cleared tid to a user page that fork may have left shared.
 const LATE_FAULTS: u64 = 1;
 /// Voluntary switches after the record: always the last one, into death; and a lock or two on the way.
 const LATE_SWITCHES: u64 = 3;
