@@ -16,8 +16,9 @@ use crate::{Session, escape};
 const LATE_FAULTS: u64 = 1;
 /// Voluntary switches after the record: always the last one, into death; and a lock or two on the way.
 const LATE_SWITCHES: u64 = 3;
-/// Involuntary switches after the record: tearing down the memory is preemptible, and other tests keep the host busy.
-const LATE_PREEMPTIONS: u64 = 5;
+/// Involuntary switches after the record: tearing down the memory is preemptible. Three are common while other tests keep
+/// the host busy, more than five were seen once, for a victim of the OOM killer.
+const LATE_PREEMPTIONS: u64 = 20;
 /// CPU time after the record, and the ending thread's time since the scheduler last added it up, at a tick or a switch
 /// (at most 4 ms with CONFIG_HZ=250, 10 ms with 100): the longer tick, and 10 ms for tearing down the memory. Without
 /// other load, 3 ms were the most that was seen.
