@@ -87,6 +87,16 @@ fn a_victim_names_its_killer_by_the_comm_of_that_moment() {
 }
 
 #[test]
+fn of_two_senders_the_one_whose_signal_killed_is_the_killer() {
+    let session = traced(["two-senders"]);
+    let victim = session.process(session.note("victim").pid);
+    assert_eq!(
+        (&victim["exit_signal"], &victim["killed_by"]["comm"]),
+        (&json!(libc::SIGKILL), &json!("culprit"))
+    );
+}
+
+#[test]
 fn a_signal_that_is_handled_kills_nobody() {
     let session = traced(["handled"]);
     let truth = session.reaped()[0];
