@@ -12,7 +12,7 @@ use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::Member;
-use tracer_ebpf::record::{Exec, ExecFixed, INTERP_LEN, Kind, flag};
+use tracer_ebpf::record::{Exec, ExecFixed, INTERP_LEN, Kind, PATH_LEN, flag};
 
 use crate::emit::{Event, begin, current_comm, member, wake};
 use crate::kernel::{Address, current, namespace_pid, read};
@@ -54,7 +54,7 @@ pub(crate) fn exec(ctx: RawTracePointContext) -> i32 {
     } else {
         false
     };
-    if !done && !emit::<4096, 32768>(&event, pid, &member, &image) {
+    if !done && !emit::<PATH_LEN, 32768>(&event, pid, &member, &image) {
         debug!(&ctx, "exec of {}: file name longer than a path can be", pid);
     }
     0
@@ -72,7 +72,7 @@ fn emit<const F: usize, const A: usize>(event: &Event, pid: u32, member: &Member
     unsafe {
         let filename = (&raw mut (*record).filename).cast();
         let copied = bpf_probe_read_kernel_str(filename, F as u32, image.filename as *const _);
-        if copied >= F as i64 && F < 4096 {
+        if copied >= F as i64 && F < PATH_LEN {
             slot.discard(0);
             return false;
         }

@@ -182,7 +182,10 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         .map_max_entries(names::DETAIL, settings.detail_ring)
         .map_max_entries(names::TREE, settings.processes);
     if settings.diagnostics == log::LevelFilter::Off {
-        loader.map_max_entries(names::DIAGNOSTICS, rustix::param::page_size() as u32);
+        loader.map_max_entries(
+            names::DIAGNOSTICS,
+            u32::try_from(rustix::param::page_size()).unwrap_or(1 << 16),
+        );
     }
     let loaded = match &settings.object {
         None => loader.load(OBJECT),

@@ -21,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::kernel::event::{Event, Status};
 use crate::kernel::events::{Events, EventsError, boot_ns};
 use crate::kernel::load::{LoadError, Programs};
 use crate::process::identity::Identity;
@@ -64,18 +65,17 @@ pub enum RunError {
 }
 
 /// Runs the command, and returns what came of it. Warnings go to `log`.
-pub fn run(plan: &Plan) -> Result<Outcome, RunError> {
+pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
     if let Some(obstacle) = support::obstacle() {
         return Err(RunError::Unsupported(obstacle));
     }
     let log_dir = LogDir::open(&plan.log_dir, &plan.session_id)?;
-    let inherited = Inherited::capture();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(RunError::Wait)?.block_on(async {
         let mut programs = Programs::load(&plan.settings)?;
         let mut recording = Recording::new(Clock::new(Timestamp::now(), boot_ns()));
-        let mut signals = Signals::install(&inherited).map_err(RunError::Wait)?;
-        let child = start(plan, &inherited, &mut programs)?;
+        let mut signals = Signals::install(inherited).map_err(RunError::Wait)?;
+        let child = start(plan, inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
         let mut events = Events::new(&mut programs)?;
         follow(plan, &child, &mut signals, &mut programs, &mut events, &mut recording).await?;
@@ -84,7 +84,7 @@ pub fn run(plan: &Plan) -> Result<Outcome, RunError> {
         events.read(|event| keep(&mut recording, &event))?;
         programs.flush_diagnostics();
         let loss = events.loss(&programs)?;
-        recording.settle(boot_ns()).map_err(RunError::Record)?;
+        recording.settle(boot_ns(), Status(ended.status)).map_err(RunError::Record)?;
         Ok(Outcome::write(plan, &log_dir, recording, ended, loss, &programs.kernel.release))
     })
 }
@@ -129,7 +129,7 @@ async fn follow(
     }
 }
 
-fn keep(recording: &mut Recording, event: &crate::kernel::event::Event) {
+fn keep(recording: &mut Recording, event: &Event) {
     if let Err(error) = recording.take(event) {
         log::warn!("an event of process {} can't be kept ({error})", event.process);
     }

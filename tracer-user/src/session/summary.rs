@@ -69,8 +69,8 @@ pub struct Summary<'a> {
     pub peak_oom_score: Option<u64>,
     /// The target's highest share of its descriptor limit.
     pub peak_fd_ratio: Option<f64>,
-    /// CPU time of all processes of the tree that ended.
-    pub cpu_seconds: f64,
+    /// CPU time of all processes of the tree whose end was seen.
+    pub cpu_seconds: Option<f64>,
     /// The process with the highest peak resident set.
     pub largest_process: Option<Largest<'a>>,
     /// Rows in `anomalies.jsonl`.
