@@ -11,6 +11,7 @@
     reason = "a case that can't do what its name says must die loudly: its test sees the status"
 )]
 
+mod accounted;
 mod bystander;
 mod clones;
 mod cores;
@@ -72,6 +73,7 @@ const CASES: &[(&str, Case)] = &[
     ("odd-file-name", names::odd_file_name),
     ("rename-main", names::rename_main),
     ("rename-thread", names::rename_thread),
+    ("accounted", accounted::accounted),
     ("oom", oom::oom),
     ("fork", forks::fork_many),
     ("parallel", forks::parallel),
