@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::RawTracePoint;
 use aya::programs::raw_trace_point::RawTracePointLink;
+use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
 use tracer_ebpf::count::Counters;
@@ -63,13 +63,21 @@ pub enum LoadError {
     /// The object was refused as a whole: its maps could not be made.
     #[error("the kernel did not take the BPF object")]
     Load(#[source] Box<EbpfError>),
-    /// A program was refused.
+    /// The kernel's verifier refused a program; what it said went to the log.
+    #[error("the kernel's verifier refused the program on {tracepoint}")]
+    Verifier {
+        /// The tracepoint.
+        tracepoint: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A program could not be loaded or attached.
     #[error("the kernel did not take the program on {tracepoint}")]
     Program {
         /// The tracepoint.
         tracepoint: &'static str,
         /// Why.
-        source: Box<aya::programs::ProgramError>,
+        source: Box<ProgramError>,
     },
     /// A map can't be used.
     #[error("the BPF map {name} can't be used")]
@@ -218,7 +226,7 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
     };
     let mut links = Vec::with_capacity(PROBES.len());
     for (name, tracepoint) in PROBES.into_iter().filter(|(_, tracepoint)| has(tracepoint)) {
-        let refused = |source| LoadError::Program { tracepoint, source: Box::new(source) };
+        let refused = |error| refusal(tracepoint, error);
         let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
         let program: &mut RawTracePoint = program.try_into().map_err(refused)?;
         program.load().map_err(refused)?;
@@ -226,6 +234,16 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
         links.push(program.take_link(link).map_err(refused)?);
     }
     Ok(links)
+}
+
+fn refusal(tracepoint: &'static str, error: ProgramError) -> LoadError {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } if !verifier_log.to_string().is_empty() => {
+            log::debug!("{tracepoint}: {verifier_log}");
+            LoadError::Verifier { tracepoint, source: io_error }
+        }
+        error => LoadError::Program { tracepoint, source: Box::new(error) },
+    }
 }
 
 fn map<T: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(
