@@ -16,6 +16,7 @@ use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::names;
 
 use super::facts::{FactsError, Kernel, read_kernel_facts};
+use super::loss::Loss;
 use super::{fdinfo, quiet_aya};
 use crate::process::identity::Identity;
 
@@ -115,11 +116,11 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../tracer-ebpf/prebuil
 pub struct Programs {
     /// The kernel that they run on.
     pub kernel: Kernel,
-    pub(super) ebpf: Ebpf,
+    ebpf: Ebpf,
     links: Vec<RawTracePointLink>,
     tree: HashMap<MapData, u32, Member>,
     eager: Array<MapData, u32>,
-    pub(super) counts: PerCpuArray<MapData, Counters>,
+    counts: PerCpuArray<MapData, Counters>,
     diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -170,9 +171,15 @@ impl Programs {
         self.links.clear();
     }
 
+    /// What was lost, where `received` records of each CPU arrived. Exact once the programs are detached and
+    /// everything was read.
+    pub fn loss(&self, received: &[u64]) -> Result<Loss, LoadError> {
+        let counters = self.counts.get(&0, 0).map_err(map_error(names::COUNTS))?;
+        Ok(Loss::account(&counters, received, self.skipped()))
+    }
+
     /// How often the kernel skipped a program, because one was at work on that CPU (Linux 5.12 and later say so).
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
+    fn skipped(&self) -> u64 {
         let fds = self.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
         fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
             .sum()
