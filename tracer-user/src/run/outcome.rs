@@ -121,7 +121,8 @@ impl Outcome {
             peak_tree_rss_kb: None,
             peak_oom_score: None,
             peak_fd_ratio: None,
-            cpu_seconds: figures.cpu_us.map(seconds),
+            // Either may miss something: `wait` those that nobody waited for, the ends what is booked after them.
+            cpu_seconds: Some(seconds(ended.cpu_us.max(figures.cpu_us.unwrap_or(0)))),
             largest_process: figures.largest.as_ref().map(largest),
             anomaly_count: 0,
             orphans: figures.orphans.iter().map(Orphan::of).collect(),
