@@ -1,8 +1,8 @@
 //! How processes end: one exit each, with the status and the totals that `wait4` reports, and the cause of death.
 
-use serde_json::{Value, json};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tests::traced;
 
 #[test]
