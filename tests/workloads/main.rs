@@ -15,6 +15,7 @@ mod bystander;
 mod clones;
 mod cores;
 mod daemon;
+mod demand;
 mod environment;
 mod execs;
 mod forks;
@@ -71,6 +72,8 @@ const CASES: &[(&str, Case)] = &[
     ("rename-main", names::rename_main),
     ("rename-thread", names::rename_thread),
     ("oom", oom::oom),
+    ("on-demand", demand::on_demand),
+    ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),
     ("parallel", forks::parallel),
     ("deep", forks::deep),
