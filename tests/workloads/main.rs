@@ -16,6 +16,7 @@ mod bystander;
 mod clones;
 mod cores;
 mod daemon;
+mod demand;
 mod environment;
 mod execs;
 mod forks;
@@ -75,6 +76,8 @@ const CASES: &[(&str, Case)] = &[
     ("rename-thread", names::rename_thread),
     ("accounted", accounted::accounted),
     ("oom", oom::oom),
+    ("on-demand", demand::on_demand),
+    ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),
     ("parallel", forks::parallel),
     ("deep", forks::deep),

@@ -102,6 +102,23 @@ pub(crate) fn exec(file: &Path, argv: &[&[u8]]) -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap()
 }
 
+/// posix_spawn(3): a child that shares this process's memory until it runs `file`. Gives its pid.
+pub(crate) fn spawn(file: &Path, argv: &[&[u8]]) -> i32 {
+    let file = c_string(file.as_os_str().as_bytes());
+    let argv: Vec<CString> = argv.iter().map(|arg| c_string(arg)).collect();
+    let mut pointers: Vec<_> = argv.iter().map(|arg| arg.as_ptr().cast_mut()).collect();
+    pointers.push(std::ptr::null_mut());
+    let environment = [std::ptr::null_mut()];
+    let (actions, attributes) = (std::ptr::null(), std::ptr::null());
+    let mut pid = 0;
+    let (argv, environment) = (pointers.as_ptr(), environment.as_ptr());
+    // SAFETY: a C string and two null-terminated arrays of C strings, all alive here; nothing writes to the strings.
+    let error =
+        unsafe { libc::posix_spawn(&raw mut pid, file.as_ptr(), actions, attributes, argv, environment) };
+    assert_eq!(error, 0, "posix_spawn: {}", std::io::Error::from_raw_os_error(error));
+    pid
+}
+
 /// A C string of these bytes, which have no NUL.
 pub(crate) fn c_string(bytes: &[u8]) -> CString {
     CString::new(bytes).unwrap()

@@ -1,5 +1,6 @@
 //! The project's own commands, `cargo xtask COMMAND`. One file a command in `command/`; what they share stands beside it.
 
+mod bench;
 mod child;
 mod command;
 mod ebpf;

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod bench;
 mod build_ebpf;
 mod check_ebpf;
 mod readme;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
         /// Run the tests with one of these in their names
         filters: Vec<String>,
     },
+    /// Measure what tracer costs, each figure beside its budget and its peers, as root
+    Bench(bench::Options),
     /// Compile the eBPF programs into tracer-ebpf/prebuilt/
     BuildEbpf,
     /// Rebuild the eBPF programs and compare them with the committed object
@@ -48,6 +51,7 @@ impl Command {
         match self {
             Self::Run { .. } => run::execute(&workspace),
             Self::Test { filters } => test::execute(&workspace, &filters),
+            Self::Bench(options) => bench::execute(&workspace, &options),
             Self::BuildEbpf => build_ebpf::execute(&workspace),
             Self::CheckEbpf => check_ebpf::execute(&workspace),
             Self::SetupEbpf => setup_ebpf::execute(),

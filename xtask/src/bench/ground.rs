@@ -1,0 +1,134 @@
+//! Where the bench happens: the programs, a directory that goes away again, and the commands to compare.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::workspace::Workspace;
+
+/// What a spawned process does: nothing, without even a C library to start.
+const NOOP: &str = r#"
+void _start(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("mov $60, %eax\n xor %edi, %edi\n syscall");
+#elif defined(__aarch64__)
+    __asm__ volatile("mov x8, #93\n mov x0, #0\n svc #0");
+#endif
+    __builtin_unreachable();
+}
+"#;
+
+/// The bench's ground.
+pub(crate) struct Ground {
+    dir: TempDir,
+    tracer: PathBuf,
+    workload: PathBuf,
+    /// Fewer repetitions.
+    quick: bool,
+}
+
+impl Ground {
+    /// Makes the directory, and the no-op in it.
+    pub(crate) fn new(workspace: &Workspace, quick: bool) -> Result<Self> {
+        let base = workspace.target().join("bench");
+        fs::create_dir_all(&base).with_context(|| format!("cannot make {}", base.display()))?;
+        let dir = tempfile::tempdir_in(&base).with_context(|| format!("cannot use {}", base.display()))?;
+        let workload = workspace.target().join("release/workload");
+        let ground = Self { dir, tracer: workspace.tracer(), workload, quick };
+        fs::create_dir(ground.runtime()).context("cannot make the runtime directory")?;
+        compile(NOOP, &ground.noop())?;
+        Ok(ground)
+    }
+
+    /// How often to repeat what is repeated `full` times in a whole bench.
+    pub(crate) fn repetitions(&self, full: usize) -> usize {
+        if self.quick { full.div_ceil(5) } else { full }
+    }
+
+    /// Whether figures are for show only.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
+    }
+
+    /// The tracer under test.
+    pub(crate) fn tracer(&self) -> &Path {
+        &self.tracer
+    }
+
+    /// `--log-dir`.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    /// A static program that does nothing.
+    pub(crate) fn noop(&self) -> PathBuf {
+        self.dir.path().join("noop")
+    }
+
+    fn runtime(&self) -> PathBuf {
+        self.dir.path().join("run")
+    }
+
+    /// The words of a worker that does this case on demand.
+    pub(crate) fn on_demand<S: AsRef<OsStr>>(&self, case: impl IntoIterator<Item = S>) -> Vec<OsString> {
+        let mut words = vec![self.workload.clone().into_os_string(), "on-demand".into()];
+        words.extend(case.into_iter().map(|word| word.as_ref().to_owned()));
+        words
+    }
+
+    /// The words of a worker that spawns the no-op so often, with arguments as a compiler might get.
+    pub(crate) fn spawner(&self, count: u32) -> Vec<OsString> {
+        let mut case: Vec<OsString> = vec!["spawn".into(), count.to_string().into(), self.noop().into()];
+        case.extend(["-c", "-O2", "-o", "build/object/file.o", "source/file.c"].map(OsString::from));
+        self.on_demand(case)
+    }
+
+    /// `tracer run` of these words, with all that it writes in the bench's directory.
+    pub(crate) fn traced(&self, words: &[OsString]) -> Command {
+        let mut command = self.tracer_run();
+        command.arg("--").args(words);
+        command
+    }
+
+    /// The same, with a session that can be found again.
+    pub(crate) fn traced_as(&self, session: &str, words: &[OsString]) -> Command {
+        let mut command = self.tracer_run();
+        command.args(["--session-id", session, "--"]).args(words);
+        command
+    }
+
+    fn tracer_run(&self) -> Command {
+        let mut command = Command::new(&self.tracer);
+        command.args(["run", "--quiet", "--log-dir"]).arg(self.log());
+        command.arg("--tmpfs-path").arg(self.runtime()).env("TRACER_TEST", "1");
+        command
+    }
+}
+
+/// These words as a command.
+pub(crate) fn command(words: &[OsString]) -> Command {
+    let (program, arguments) =
+        words.split_first().map_or((OsStr::new(""), words), |(p, a)| (p.as_os_str(), a));
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+fn compile(source: &str, to: &Path) -> Result<()> {
+    let mut cc = Command::new("cc");
+    cc.args(["-static", "-nostdlib", "-O2", "-x", "c", "-", "-o"]).arg(to).stdin(Stdio::piped());
+    let mut running = cc.spawn().context("cannot start cc: install gcc")?;
+    if let Some(mut stdin) = running.stdin.take() {
+        stdin.write_all(source.as_bytes()).context("cannot hand cc its source")?;
+    }
+    let status = running.wait().context("cannot wait for cc")?;
+    if !status.success() {
+        bail!("cc cannot build a static program ({status})");
+    }
+    Ok(())
+}

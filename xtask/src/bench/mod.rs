@@ -1,0 +1,50 @@
+//! The bench: each figure of the budget table, beside its budget and its peers, all from one run on one machine.
+//!
+//! Machines are noisy, and more so virtual ones. So nothing is measured once: contenders take turns in short blocks,
+//! each block is compared with its neighbours of the same round, and what is printed is the median of these
+//! comparisons with its quartiles. A disturbance then spoils a round, not the result.
+//!
+//! - [`ROWS`]: what is measured. A new row is a file with a function `measure`, and a line there.
+//! - [`in_kernel`], [`spawns`], [`startup`], [`storm`]: the rows.
+//! - [`contest`]: who takes turns; [`ground`]: where it happens; [`worker`]: programs that do a block of work when asked; [`peers`]: other tracers.
+//! - [`sample`]: medians and quartiles; [`report`], [`table`]: what comes out.
+
+mod contest;
+pub(crate) mod ground;
+mod in_kernel;
+mod peers;
+pub(crate) mod report;
+mod sample;
+mod spawns;
+mod startup;
+mod storm;
+pub(crate) mod table;
+mod worker;
+
+use anyhow::Result;
+
+use ground::Ground;
+use report::Line;
+
+/// Something to measure.
+pub(crate) struct Row {
+    /// What it is called on the command line and in the report.
+    pub(crate) name: &'static str,
+    /// The same in words.
+    pub(crate) what: &'static str,
+    /// Measures it.
+    pub(crate) measure: fn(&Ground) -> Result<Vec<Line>>,
+}
+
+/// Everything there is to measure.
+pub(crate) const ROWS: [Row; 4] = [
+    Row { name: "in-kernel", what: "kernel time a call of each program", measure: in_kernel::measure },
+    Row { name: "spawns", what: "spawning under tracer, against none", measure: spawns::measure },
+    Row { name: "startup", what: "`tracer run -- true` over `true`", measure: startup::measure },
+    Row { name: "storm", what: "events lost while every core forks", measure: storm::measure },
+];
+
+/// What may be asked for.
+pub(crate) fn names() -> [&'static str; ROWS.len()] {
+    ROWS.map(|row| row.name)
+}
