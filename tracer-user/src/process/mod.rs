@@ -10,6 +10,7 @@
 pub mod cwd;
 pub mod identity;
 pub mod member;
+pub mod proc;
 pub mod settle;
 pub mod signal;
 pub mod stat;
