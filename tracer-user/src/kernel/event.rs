@@ -216,6 +216,16 @@ impl Comm {
         Self(comm)
     }
 
+    /// From a name of any length, cut where the kernel cuts a name.
+    #[must_use]
+    pub fn cut(name: &[u8]) -> Self {
+        let mut comm = [0; tracer_ebpf::COMM_LEN];
+        for (place, byte) in comm.iter_mut().take(tracer_ebpf::COMM_LEN - 1).zip(name) {
+            *place = *byte;
+        }
+        Self(comm)
+    }
+
     /// The name's bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -9,6 +9,8 @@ use super::number::{decimal, hexadecimal};
 /// What is used of the file. `None`: no such line, as `Vm…` of a zombie or a kernel thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
+    /// State of the main thread: it may have changed since `stat` was read.
+    pub state: Option<u8>,
     /// Resident set, KiB.
     pub vm_rss_kb: Option<u64>,
     /// Its peak since the last exec, KiB.
@@ -58,6 +60,7 @@ impl Status {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
         let (key, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         match key {
+            b"State" => self.state = value.first().copied(),
             b"VmHWM" => self.vm_hwm_kb = kib(value),
             b"VmRSS" => self.vm_rss_kb = kib(value),
             b"VmSwap" => self.vm_swap_kb = kib(value),
@@ -98,7 +101,7 @@ mod tests {
             (status.pending(), status.blocked, status.caught),
             (Some(0x201), Some(1 << 63), Some(0x1_8000_0000))
         );
-        assert_eq!((status.voluntary, status.involuntary), (Some(12), Some(3)));
+        assert_eq!((status.voluntary, status.involuntary, status.state), (Some(12), Some(3), Some(b'S')));
     }
 
     #[test]
