@@ -1,7 +1,7 @@
 //! A session: one root's life as files that scripts and dashboards read.
 //!
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
-//! - [`summary`], [`index`], [`event_row`], [`process_row`]: the shapes, whose field names are a contract.
+//! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`]: the shapes, whose field names are a contract.
 //! - [`verdict`]: why a process ended.
 //! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
 
@@ -12,6 +12,7 @@ pub mod id;
 pub mod index;
 pub mod process_row;
 pub mod recording;
+pub mod snapshot_row;
 pub mod summary;
 pub mod text;
 pub mod verdict;
