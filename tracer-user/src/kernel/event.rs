@@ -206,7 +206,7 @@ pub struct Directory {
 }
 
 /// A process's name: at most 15 bytes, of any value but NUL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Comm([u8; tracer_ebpf::COMM_LEN]);
 
 impl Comm {

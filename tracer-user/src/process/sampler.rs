@@ -13,6 +13,7 @@ use super::identity::{Identity, Ticks};
 use super::proc::reader::{NoRow, Reader};
 use super::proc::unread::{Field, Unread};
 use super::snapshot::Snapshot;
+use crate::kernel::events::boot_ns;
 
 /// A moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,14 @@ pub struct Moment {
     pub calendar: Timestamp,
     /// Nanoseconds since boot.
     pub boot_ns: u64,
+}
+
+impl Moment {
+    /// This one.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { calendar: Timestamp::now(), boot_ns: boot_ns() }
+    }
 }
 
 /// Takes snapshots.

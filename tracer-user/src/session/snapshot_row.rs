@@ -162,5 +162,19 @@ impl Recorded {
     }
 }
 
+/// A row of a test, of which nothing is known but whose it is.
+#[cfg(test)]
+pub(crate) fn made(pid: u32, comm: &str) -> Snapshot {
+    Snapshot {
+        captured_at: Timestamp::UNIX_EPOCH,
+        id: Identity { pid, start: Ticks(5) },
+        comm: Comm::cut(comm.as_bytes()),
+        is_target: false,
+        cpu_percent: None,
+        values: Values::default(),
+        sweep: 1,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,4 +14,6 @@ pub mod status;
 pub mod unread;
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod tests;
