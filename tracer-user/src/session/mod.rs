@@ -2,6 +2,7 @@
 //!
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
 //! - [`summary`], [`index`], [`event_row`], [`process_row`]: the shapes, whose field names are a contract.
+//! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`verdict`]: why a process ended.
 //! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
 
@@ -12,6 +13,7 @@ pub mod id;
 pub mod index;
 pub mod process_row;
 pub mod recording;
+pub mod replay;
 pub mod summary;
 pub mod text;
 pub mod verdict;
