@@ -5,6 +5,7 @@
 //! - [`tree`]: a pure fold over events; [`member`] is what it keeps of a process.
 //! - [`cwd`]: directories by device and inode -> paths.
 //! - [`signal`]: signals by name.
+//! - [`target`]: which of them is the workload.
 //! - [`settle`]: what `/proc` says, at the end, of those whose end was not seen.
 
 pub mod cwd;
@@ -13,4 +14,5 @@ pub mod member;
 pub mod settle;
 pub mod signal;
 pub mod stat;
+pub mod target;
 pub mod tree;
