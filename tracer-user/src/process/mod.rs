@@ -7,6 +7,7 @@
 //! - [`captured`]: the times of rows, which only ever increase.
 //! - [`cwd`]: directories by device and inode -> paths.
 //! - [`signal`]: signals by name.
+//! - [`target`]: which of them is the workload.
 //! - [`settle`]: what `/proc` says, at the end, of those whose end was not seen.
 
 pub mod captured;
@@ -19,4 +20,5 @@ pub mod settle;
 pub mod signal;
 pub mod snapshot;
 pub mod stat;
+pub mod target;
 pub mod tree;

@@ -3,6 +3,7 @@
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`]: the shapes, whose field names are a contract.
 //! - [`peaks`]: the highest figures over a session's rows.
+//! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`verdict`]: why a process ended.
 //! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
 
@@ -14,6 +15,7 @@ pub mod index;
 pub mod peaks;
 pub mod process_row;
 pub mod recording;
+pub mod replay;
 pub mod snapshot_row;
 pub mod summary;
 pub mod text;
