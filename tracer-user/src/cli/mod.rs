@@ -6,13 +6,12 @@ mod logger;
 mod report;
 mod run;
 mod size;
+mod span;
 
 use clap::{Parser, Subcommand};
 
+use crate::run::outcome::FAILED;
 use crate::run::signals::Inherited;
-
-/// tracer's own failure, as `env` and `timeout` have it.
-const FAILED: u8 = 125;
 
 /// What exactly ran, what it cost, and why it died.
 #[derive(Debug, Parser)]

@@ -25,12 +25,15 @@ fn lines(outcome: &Outcome, command: &str) -> Vec<String> {
             let reason = error.split(" (os error").next().unwrap_or_default();
             lines.push(format!("{command} can't be run: {reason}"));
         }
-        End::Code(_) | End::Signal(_) => lines.push(outcome.sentence.clone()),
+        End::Code(_) | End::Signal(_) | End::Unresolved => lines.push(outcome.sentence.clone()),
     }
     let cpu = outcome.cpu_seconds.map_or("unknown".to_owned(), duration);
     let mut cost = format!("{} wall, {cpu} CPU", duration(outcome.elapsed_seconds));
-    if let Some((rss, comm)) = &outcome.largest {
-        let _ = write!(cost, ", largest process {} ({comm})", kib(*rss));
+    if let (Some(rss), Some(target)) = (outcome.peak_rss_kb, &outcome.target) {
+        let _ = write!(cost, ", peak RSS {} ({target})", kib(rss));
+    }
+    if let Some(rss) = outcome.peak_tree_rss_kb {
+        let _ = write!(cost, ", {} (tree)", kib(rss));
     }
     lines.push(cost);
     let mut tree = plural(outcome.processes, "process", "processes");

@@ -3,15 +3,19 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::size::{RingSizes, parse_rings};
-use super::{FAILED, logger, report};
+use super::span;
+use super::{logger, report};
 use crate::kernel::load::Settings;
+use crate::process::target::Wanted;
 use crate::record::runtime::DEFAULT_TMPFS;
-use crate::run::outcome::End;
-use crate::run::plan::Plan;
+use crate::run::outcome::{End, FAILED};
+use crate::run::plan::{OnUnresolved, Plan};
+use crate::run::sampling::{Rhythm, Scope};
 use crate::run::signals::{Inherited, die_by};
 use crate::run::{RunError, run, support};
 use crate::session::id::SessionId;
@@ -42,6 +46,24 @@ pub(super) struct Run {
     /// Keep what a running session has so far in DIR/tracer-UID [default: /dev/shm]
     #[arg(long, value_name = "DIR", env = "TRACER_TMPFS_PATH")]
     tmpfs_path: Option<PathBuf>,
+    /// The workload is the process of this NAME, instead of the first behind the wrappers
+    #[arg(long, value_name = "NAME", value_parser = parse_target)]
+    target: Option<Wanted>,
+    /// How long to look for the workload
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = span::parse)]
+    resolve_timeout: Duration,
+    /// What to do where there is no workload: end the tree and exit with 125, or record only who descends from whom
+    #[arg(long, value_name = "WHAT", default_value = "abort")]
+    on_unresolved: Unresolved,
+    /// Time between two snapshots, 10ms to 1h
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = span::parse_interval)]
+    interval: Duration,
+    /// Whose snapshots to take
+    #[arg(long, value_name = "WHOSE", default_value = "tree")]
+    sample: Sample,
+    /// Leave arguments out of all files
+    #[arg(long)]
+    redact_args: bool,
     /// Size of the rings between kernel and tracer: SIZE, or life=SIZE,detail=SIZE
     #[arg(long, value_name = "SIZE", value_parser = parse_rings, default_value = "life=2M,detail=4M")]
     ring_size: RingSizes,
@@ -75,6 +97,7 @@ impl Run {
                 }
                 match outcome.end {
                     End::Code(code) | End::NotRun(code, _) => code,
+                    End::Unresolved => FAILED,
                     End::Signal(signal) => {
                         die_by(signal);
                         128 + signal
@@ -110,8 +133,40 @@ impl Run {
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),
             command: self.command,
+            wanted: self.target.unwrap_or(Wanted::BehindWrappers),
+            resolve_timeout: self.resolve_timeout,
+            on_unresolved: match self.on_unresolved {
+                Unresolved::Abort => OnUnresolved::Abort,
+                Unresolved::Continue => OnUnresolved::Continue,
+            },
+            rhythm: Rhythm {
+                interval: self.interval,
+                scope: match self.sample {
+                    Sample::Tree => Scope::Tree,
+                    Sample::Target => Scope::Target,
+                },
+            },
+            redact: self.redact_args,
         })
     }
+}
+
+/// `--on-unresolved`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Unresolved {
+    Abort,
+    Continue,
+}
+
+/// `--sample`.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Sample {
+    Tree,
+    Target,
+}
+
+fn parse_target(text: &str) -> Result<Wanted, String> {
+    Wanted::named(text.as_bytes()).map_err(|error| error.to_string())
 }
 
 fn parse_label(text: &str) -> Result<(String, String), String> {

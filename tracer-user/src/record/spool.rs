@@ -4,7 +4,7 @@
 //! Where the file can't be had or fails, lines are kept in memory, after one warning; nothing is dropped.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -85,13 +85,12 @@ impl Spool {
         self.lines
     }
 
-    /// Copies all lines, in order.
-    pub fn copy_to(&mut self, to: &mut impl Write) -> io::Result<()> {
-        if let Some((file, _)) = &mut self.file {
-            file.seek(SeekFrom::Start(0))?;
-            io::copy(file, to)?;
-        }
-        to.write_all(&self.pending)
+    /// Copies the lines that begin with `start`, in order.
+    pub fn copy_lines(&mut self, start: &[u8], to: &mut impl Write) -> io::Result<()> {
+        let in_memory = self.pending.as_slice();
+        let Some((file, _)) = &mut self.file else { return copy_lines(in_memory, start, to) };
+        file.seek(SeekFrom::Start(0))?;
+        copy_lines(BufReader::with_capacity(64 << 10, file).chain(in_memory), start, to)
     }
 
     /// Removes the file: its lines are elsewhere now.
@@ -101,6 +100,17 @@ impl Spool {
             None => Ok(()),
         }
     }
+}
+
+fn copy_lines(mut from: impl BufRead, start: &[u8], to: &mut impl Write) -> io::Result<()> {
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        if line.starts_with(start) {
+            to.write_all(&line)?;
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -115,7 +125,7 @@ mod tests {
 
     fn text(spool: &mut Spool) -> String {
         let mut bytes = Vec::new();
-        spool.copy_to(&mut bytes).unwrap();
+        spool.copy_lines(b"", &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -145,6 +155,17 @@ mod tests {
         assert_eq!(path.to_str(), Some("/nowhere/full"));
         assert_eq!(text(&mut spool), "\"first\"\n\"kept\"\n");
         spool.flush().unwrap();
+    }
+
+    #[test]
+    fn lines_are_told_apart_by_their_beginning() {
+        let mut spool = Spool::in_memory();
+        spool.push(&"event 1").unwrap();
+        spool.push(&"row").unwrap();
+        spool.push(&"event 2").unwrap();
+        let mut events = Vec::new();
+        spool.copy_lines(b"\"event", &mut events).unwrap();
+        assert_eq!(events, b"\"event 1\"\n\"event 2\"\n");
     }
 
     #[test]

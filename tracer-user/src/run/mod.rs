@@ -7,39 +7,40 @@
 //! ```
 //!
 //! - [`plan`]: what is to be done, checked. [`outcome`]: what came of it.
+//! - `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing.
 //! - [`support`]: what to do where the kernel refuses.
 
+mod follow;
+mod kill;
 pub mod listener;
 pub mod outcome;
 pub mod plan;
+pub mod sampling;
 pub mod signals;
 pub mod spawn;
 pub mod support;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::kernel::event::Status;
 use crate::kernel::events::boot_ns;
 use crate::kernel::load::{LoadError, Programs};
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
-use crate::record::runtime;
+use crate::process::target::Resolver;
+use crate::process::target::unresolved::After;
 use crate::session::clock::Clock;
 use crate::session::finish::{FinishError, LogDir};
 use crate::session::recording::Recording;
-use listener::Listener;
-use outcome::Outcome;
+use follow::Follower;
+use outcome::{Facts, Outcome};
 use plan::Plan;
 use signals::{Inherited, Signals};
 use spawn::{Child, SpawnError};
-
-/// How long events may wait in the rings when nobody asks for them.
-const TICK: Duration = Duration::from_millis(250);
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -73,19 +74,28 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(RunError::Wait)?.block_on(async {
         let mut programs = Programs::load(&plan.settings)?;
-        let mut recording = Recording::new(Clock::new(Timestamp::now(), boot_ns()));
+        let boot_id = boot_id();
+        let resolver = Resolver::new(plan.wanted.clone(), Arc::clone(&boot_id));
+        let recording = Recording::new(Clock::new(Timestamp::now(), boot_ns()), resolver, plan.redact);
         let mut signals = Signals::install(inherited).map_err(RunError::Wait)?;
+        programs.wake_at_each_exec(true)?;
         let child = start(plan, inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
-        let mut listener = Listener::new(&mut programs);
-        follow(plan, &child, &mut signals, &mut programs, &mut listener, &mut recording).await?;
+        let mut follower = Follower::new(plan, &mut programs, recording);
+        follower.follow(&child, &mut signals).await?;
         let ended = child.reap().map_err(RunError::Wait)?;
+        if ended.not_run.is_none() {
+            follower.give_up(After::RootEnded);
+        }
+        let unresolved = follower.unresolved().cloned();
+        let Follower { mut listener, mut recording, .. } = follower;
         programs.detach();
         listener.read(&mut recording);
         programs.flush_diagnostics();
         let loss = listener.loss(&programs)?;
         recording.settle(boot_ns(), Status(ended.status)).map_err(RunError::Record)?;
-        Ok(Outcome::write(plan, &log_dir, recording, ended, loss, &programs.kernel.release))
+        let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
+        Ok(Outcome::write(plan, &log_dir, recording, &told))
     })
 }
 
@@ -101,62 +111,8 @@ fn start(plan: &Plan, inherited: &Inherited, programs: &mut Programs) -> Result<
     Ok(child?)
 }
 
-/// Follows the command to its end.
-async fn follow(
-    plan: &Plan,
-    child: &Child,
-    signals: &mut Signals,
-    programs: &mut Programs,
-    listener: &mut Listener,
-    recording: &mut Recording,
-) -> Result<(), RunError> {
-    listener.read(recording);
-    spool_to_file(plan, recording);
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            ended = child.ended() => {
-                ended.map_err(RunError::Wait)?;
-                return Ok(());
-            }
-            signal = signals.next() => child.signal(signal),
-            () = listener.woken() => {}
-            _ = tick.tick() => {}
-        }
-        listener.read(recording);
-        flush(recording);
-        programs.flush_diagnostics();
-    }
-}
-
-/// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
-fn spool_to_file(plan: &Plan, recording: &mut Recording) {
-    let Some(root) = recording.tree.root() else { return };
-    let opened = runtime::open(&plan.tmpfs_path).map_err(|error| error.to_string()).and_then(|dir| {
-        let opened = recording.lines.events.to_file(&dir, root);
-        opened.map_err(|error| format!("the trace file in {} can't be made ({error})", dir.display()))
-    });
-    if let Err(error) = opened {
-        log::warn!("{error}; the session is kept in memory until it ends");
-    }
-}
-
-fn flush(recording: &mut Recording) {
-    if let Err((path, error)) = recording.lines.events.flush() {
-        log::warn!(
-            "{} can't be written ({error}); the session is kept in memory until it ends",
-            path.display()
-        );
-    }
-}
-
 /// This boot, as `/proc` names it.
-fn boot_id() -> String {
+fn boot_id() -> Arc<str> {
     let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    read.map(|id| id.trim().to_owned()).unwrap_or_default()
+    read.unwrap_or_default().trim().into()
 }
-
-/// The root of a session that never ran: nothing but its command is known.
-const NOBODY: Identity = Identity { pid: 0, start: crate::process::identity::Ticks(0) };

@@ -5,15 +5,19 @@ use std::path::PathBuf;
 
 use super::plan::Plan;
 use super::spawn::{Ended, exit_code_of};
-use super::{NOBODY, boot_id};
 use crate::kernel::event::Status;
 use crate::kernel::loss::Loss;
 use crate::process::member::Member;
+use crate::process::target::Unresolved;
 use crate::session::finish::{LogDir, finish};
-use crate::session::recording::{Figures, Recording};
+use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::summary::{Completeness, Largest, Orphan, Reason, SCHEMA_VERSION, Subtype, Summary};
-use crate::session::text::Text;
+use crate::session::target_row::TargetRow;
+use crate::session::text::{Text, for_terminal};
 use crate::session::verdict::Verdict;
+
+/// What tracer exits with where it could not do what was asked.
+pub const FAILED: u8 = 125;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -26,8 +30,12 @@ pub struct Outcome {
     pub elapsed_seconds: f64,
     /// CPU time of all processes that ended, seconds.
     pub cpu_seconds: Option<f64>,
-    /// The highest peak resident set of one process, KiB, and its name.
-    pub largest: Option<(u64, String)>,
+    /// The target's peak resident set, KiB.
+    pub peak_rss_kb: Option<u64>,
+    /// The tree's.
+    pub peak_tree_rss_kb: Option<u64>,
+    /// The target's name.
+    pub target: Option<String>,
     /// Processes in the tree.
     pub processes: u64,
     /// Those that outlived the root.
@@ -47,10 +55,16 @@ pub enum End {
     Signal(u8),
     /// With this code, since the command could not be run: the error of `execvp`.
     NotRun(u8, i32),
+    /// With 125: there was no workload behind the wrappers.
+    Unresolved,
 }
 
 impl End {
-    fn of(ended: Ended) -> Self {
+    fn of(facts: &Facts<'_>) -> Self {
+        if facts.unresolved.is_some() {
+            return Self::Unresolved;
+        }
+        let ended = facts.ended;
         let status = Status(ended.status);
         match (ended.not_run, status.exit_signal()) {
             (Some(errno), _) => Self::NotRun(exit_code_of(errno), errno),
@@ -62,7 +76,16 @@ impl End {
     fn exit_code(self) -> Option<u8> {
         match self {
             Self::Code(code) | Self::NotRun(code, _) => Some(code),
+            Self::Unresolved => Some(FAILED),
             Self::Signal(_) => None,
+        }
+    }
+
+    fn reason(self) -> Reason {
+        match self {
+            Self::Signal(_) => Reason::Signalled,
+            Self::Code(_) | Self::NotRun(..) => Reason::NaturalExit,
+            Self::Unresolved => Reason::TargetUnresolved,
         }
     }
 
@@ -71,81 +94,100 @@ impl End {
             Self::Code(0) => Subtype::Completed,
             Self::Code(_) | Self::NotRun(..) => Subtype::Failed,
             Self::Signal(_) => Subtype::Killed,
+            Self::Unresolved => Subtype::Unresolved,
         }
     }
+}
+
+/// What is known beside the recording.
+pub(super) struct Facts<'a> {
+    /// What `wait` said of the command.
+    pub(super) ended: Ended,
+    /// Why there is no target, where that ended the run.
+    pub(super) unresolved: Option<Unresolved>,
+    /// What was lost.
+    pub(super) loss: Loss,
+    /// This boot.
+    pub(super) boot_id: &'a str,
+    /// The kernel's release.
+    pub(super) kernel: &'a str,
 }
 
 impl Outcome {
     /// Writes the session, and sums it up.
     #[must_use]
-    pub(super) fn write(
-        plan: &Plan,
-        log_dir: &LogDir,
-        mut recording: Recording,
-        ended: Ended,
-        loss: Loss,
-        kernel: &str,
-    ) -> Self {
-        let clock = recording.clock;
-        let (lines, figures, tree) = recording.parts();
-        let boot_id = boot_id();
-        let root = root(figures, ended);
-        let times = Times::of(&root);
-        let end = End::of(ended);
-        let summary = Summary {
-            schema_version: SCHEMA_VERSION,
-            session_id: &plan.session_id,
-            labels: &plan.labels,
-            command: plan.command.iter().map(|word| Text(word.as_bytes())).collect(),
-            subtype: end.subtype(),
-            exit_code: end.exit_code().map(i32::from),
-            exit_signal: Status(ended.status).exit_signal(),
-            termination_reason: match end {
-                End::Signal(_) => Reason::Signalled,
-                End::Code(_) | End::NotRun(..) => Reason::NaturalExit,
-            },
-            verdict: Some(Verdict::of(&root)),
-            pid: root.id.pid,
-            boot_id: &boot_id,
-            starttime_ticks: root.id.start,
-            tracked_comm: None,
-            tracked_comm_drift: None,
-            target: None,
-            started_at: clock.at(times.started_ns),
-            ended_at: clock.at(times.ended_ns),
-            elapsed_seconds: times.elapsed_seconds(),
-            process_count: tree.processes(),
-            max_depth: tree.max_depth(),
-            snapshot_count: 0,
-            peak_rss_kb: None,
-            peak_tree_rss_kb: None,
-            peak_oom_score: None,
-            peak_fd_ratio: None,
-            // Either may miss something: `wait` those that nobody waited for, the ends what is booked after them.
-            cpu_seconds: Some(seconds(ended.cpu_us.max(figures.cpu_us.unwrap_or(0)))),
-            largest_process: figures.largest.as_ref().map(largest),
-            anomaly_count: 0,
-            orphans: figures.orphans.iter().map(Orphan::of).collect(),
-            completeness: Completeness::from(loss),
-            host: host(),
-            kernel,
-            tracer_version: env!("CARGO_PKG_VERSION"),
-        };
+    pub(super) fn write(plan: &Plan, log_dir: &LogDir, mut recording: Recording, facts: &Facts<'_>) -> Self {
+        let (lines, told) = recording.parts();
+        let root = root(told.figures, facts.ended);
+        let end = End::of(facts);
+        let summary = summary(plan, &told, facts, &root, end);
         let outcome = Self {
             end,
-            sentence: Verdict::of(&root).sentence,
+            sentence: match &facts.unresolved {
+                Some(unresolved) => format!("error: {unresolved}"),
+                None => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
+            },
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
-            largest: figures
-                .largest
-                .as_ref()
-                .map(|(member, rss)| (*rss, crate::session::text::for_terminal(member.comm()))),
+            peak_rss_kb: summary.peak_rss_kb,
+            peak_tree_rss_kb: summary.peak_tree_rss_kb,
+            target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
-            loss,
+            loss: facts.loss,
             session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };
         remove_spool(recording, outcome)
+    }
+}
+
+fn summary<'a>(
+    plan: &'a Plan,
+    told: &Told<'a>,
+    facts: &Facts<'a>,
+    root: &'a Member,
+    end: End,
+) -> Summary<'a> {
+    let Told { figures, peaks, clock, .. } = *told;
+    let times = Times::of(root);
+    let words = if plan.redact { 1 } else { plan.command.len() };
+    let cpu_us = facts.ended.cpu_us.max(figures.cpu_us.unwrap_or(0));
+    Summary {
+        schema_version: SCHEMA_VERSION,
+        session_id: &plan.session_id,
+        labels: &plan.labels,
+        command: plan.command.iter().take(words).map(|word| Text(word.as_bytes())).collect(),
+        subtype: end.subtype(),
+        exit_code: end.exit_code().map(i32::from),
+        exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
+        termination_reason: end.reason(),
+        verdict: Some(Verdict::of(figures.target.as_ref().unwrap_or(root))),
+        pid: root.id.pid,
+        boot_id: facts.boot_id,
+        starttime_ticks: root.id.start,
+        tracked_comm: told.tracked_comm(),
+        tracked_comm_drift: peaks.tracked_comm_drift(),
+        target: told.target.map(|target| TargetRow::new(target, told.history, clock, told.redact)),
+        started_at: clock.at(times.started_ns),
+        ended_at: clock.at(times.ended_ns),
+        elapsed_seconds: times.elapsed_seconds(),
+        process_count: told.tree.processes(),
+        max_depth: told.tree.max_depth(),
+        snapshot_count: peaks.snapshot_count(),
+        peak_rss_kb: peaks.peak_rss_kb(),
+        peak_tree_rss_kb: peaks.peak_tree_rss_kb(),
+        peak_oom_score: peaks.peak_oom_score(),
+        peak_fd_ratio: peaks.peak_fd_ratio(),
+        // Either may miss something: `wait` those that nobody waited for, the ends what is booked after them.
+        cpu_seconds: Some(seconds(cpu_us)),
+        largest_process: figures.largest.as_ref().map(largest),
+        anomaly_count: 0,
+        orphans: figures.orphans.iter().map(Orphan::of).collect(),
+        unread: told.unread.rows(),
+        completeness: Completeness::from(facts.loss),
+        host: host(),
+        kernel: facts.kernel,
+        tracer_version: env!("CARGO_PKG_VERSION"),
     }
 }
 

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::sampling::Rhythm;
 use crate::kernel::load::Settings;
+use crate::process::target::Wanted;
 use crate::session::id::SessionId;
 
 /// What is to be done.
@@ -22,4 +25,23 @@ pub struct Plan {
     pub tmpfs_path: PathBuf,
     /// Sizes of the kernel side.
     pub settings: Settings,
+    /// Which process is the workload.
+    pub wanted: Wanted,
+    /// How long to look for it.
+    pub resolve_timeout: Duration,
+    /// What to do where it is not found.
+    pub on_unresolved: OnUnresolved,
+    /// When and of whom snapshots are taken.
+    pub rhythm: Rhythm,
+    /// Leaves arguments out of all files.
+    pub redact: bool,
+}
+
+/// What to do where the workload is not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnresolved {
+    /// End the tree, and say so.
+    Abort,
+    /// Record who descends from whom, and say so.
+    Continue,
 }

@@ -34,7 +34,8 @@ impl Sampling {
     /// Without `/proc` there is one warning, and no snapshots.
     #[must_use]
     pub fn new(scope: Scope) -> Self {
-        let sampler = Sampler::new().map_err(|error| log::warn!("/proc can't be read ({error}); no snapshots"));
+        let sampler =
+            Sampler::new().map_err(|error| log::warn!("/proc can't be read ({error}); no snapshots"));
         Self { sampler: sampler.ok(), scope }
     }
 
@@ -46,10 +47,15 @@ impl Sampling {
             Scope::Target => vec![id],
             Scope::Tree => recording.tree.living().map(|member| member.id).collect(),
         };
-        let kept = sampler.sample_tree(members, |member| member == id, Moment::now, |row| recording.snapshot(&row));
+        let kept = sampler.sample_tree(
+            members,
+            |member| member == id,
+            Moment::now,
+            |row| recording.snapshot(target, &row),
+        );
         if let Err(error) = kept {
             log::warn!("a snapshot can't be kept ({error})");
         }
-        recording.unread(sampler.unread());
+        recording.lacking(sampler.unread());
     }
 }

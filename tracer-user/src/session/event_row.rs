@@ -16,6 +16,8 @@ pub struct EventRow<'a> {
     pub clock: Clock,
     /// For an exec, the path of the working directory, if it is known.
     pub cwd: Option<&'a Bytes>,
+    /// Leaves arguments out.
+    pub redact: bool,
 }
 
 impl Serialize for EventRow<'_> {
@@ -33,7 +35,7 @@ impl Serialize for EventRow<'_> {
         map.serialize_entry("depth", &event.depth)?;
         match &event.what {
             What::Fork(fork) => fork_fields(&mut map, fork)?,
-            What::Exec(exec) => exec_fields(&mut map, exec, self.cwd)?,
+            What::Exec(exec) => exec_fields(&mut map, exec, self)?,
             What::Exit(exit) => exit_fields(&mut map, exit)?,
             What::Rename { old_comm } => map.serialize_entry("old_comm", &Text(old_comm.bytes()))?,
             What::Signal(signal) => signal_fields(&mut map, signal)?,
@@ -66,11 +68,12 @@ fn fork_fields<M: SerializeMap>(map: &mut M, fork: &Fork) -> Result<(), M::Error
     map.serialize_entry("untracked", &fork.untracked)
 }
 
-fn exec_fields<M: SerializeMap>(map: &mut M, exec: &Exec, cwd: Option<&Bytes>) -> Result<(), M::Error> {
+fn exec_fields<M: SerializeMap>(map: &mut M, exec: &Exec, row: &EventRow<'_>) -> Result<(), M::Error> {
     map.serialize_entry("filename", &Text(&exec.filename))?;
     map.serialize_entry("filename_truncated", &exec.filename_truncated)?;
     map.serialize_entry("interp", &exec.interp.as_deref().map(Text))?;
-    let argv = (!exec.args.unreadable).then(|| exec.args.iter().map(Text).collect::<Vec<_>>());
+    let shown = !row.redact && !exec.args.unreadable;
+    let argv = shown.then(|| exec.args.iter().map(Text).collect::<Vec<_>>());
     map.serialize_entry("argv", &argv)?;
     map.serialize_entry("args_truncated", &exec.args.truncated)?;
     map.serialize_entry("args_unreadable", &exec.args.unreadable)?;
@@ -80,7 +83,7 @@ fn exec_fields<M: SerializeMap>(map: &mut M, exec: &Exec, cwd: Option<&Bytes>) -
     map.serialize_entry("euid", &exec.euid)?;
     namespace_fields(map, exec.namespace)?;
     map.serialize_entry("cgroup_id", &exec.cgroup_id)?;
-    map.serialize_entry("cwd", &cwd.map(|cwd| Text(cwd)))
+    map.serialize_entry("cwd", &row.cwd.map(|cwd| Text(cwd)))
 }
 
 fn exit_fields<M: SerializeMap>(map: &mut M, exit: &Exit) -> Result<(), M::Error> {

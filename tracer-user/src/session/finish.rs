@@ -105,6 +105,7 @@ fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines) -> Result<(),
     let made = std::fs::DirBuilder::new().mode(0o700).create(staging);
     made.map_err(|error| (staging.to_owned(), error))?;
     write(staging, "events.jsonl", |file| lines.copy_events(file))?;
+    write(staging, "proc_trace.jsonl", |file| lines.copy_snapshots(file))?;
     write(staging, "processes.jsonl", |file| lines.copy_processes(file))?;
     write(staging, "summary.json", |file| {
         serde_json::to_writer_pretty(&mut *file, summary)?;

@@ -1,7 +1,7 @@
 //! A session: one root's life as files that scripts and dashboards read.
 //!
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
-//! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`]: the shapes, whose field names are a contract.
+//! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`], [`target_row`]: the shapes, whose field names are a contract.
 //! - [`peaks`]: the highest figures over a session's rows.
 //! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`verdict`]: why a process ended.
@@ -18,5 +18,6 @@ pub mod recording;
 pub mod replay;
 pub mod snapshot_row;
 pub mod summary;
+pub mod target_row;
 pub mod text;
 pub mod verdict;

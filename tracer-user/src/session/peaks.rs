@@ -104,15 +104,15 @@ impl Peaks {
 
     /// The name in most of the target's rows; of several, the one that was seen last.
     #[must_use]
-    pub fn tracked_comm(&self) -> Option<Comm> {
+    pub fn tracked_comm(&self) -> Option<&Comm> {
         let usual = self.names.iter().max_by_key(|(_, seen)| **seen);
-        usual.map(|(name, _)| *name)
+        usual.map(|(name, _)| name)
     }
 
     /// Whether the target's rows have more than one name; `None`: there are no such rows.
     #[must_use]
     pub fn tracked_comm_drift(&self) -> Option<bool> {
-        (!self.names.is_empty()).then(|| self.names.len() > 1)
+        (!self.names.is_empty()).then_some(self.names.len() > 1)
     }
 
     /// Rows taken.

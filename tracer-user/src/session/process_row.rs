@@ -49,6 +49,21 @@ pub struct ProcessRow<'a> {
     adopted_by: Option<AdoptedBy<'a>>,
 }
 
+/// What a line needs beside its process.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The root, once it is known.
+    pub root: Option<Identity>,
+    /// The target, once it is known.
+    pub target: Option<Identity>,
+    /// Where boot time lies on the calendar.
+    pub clock: Clock,
+    /// Paths of working directories.
+    pub directories: &'a Directories,
+    /// Leaves arguments out.
+    pub redact: bool,
+}
+
 /// Who sent the signal that ended a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KilledBy<'a> {
@@ -89,12 +104,8 @@ impl<'a> AdoptedBy<'a> {
 impl<'a> ProcessRow<'a> {
     /// The line of `member`.
     #[must_use]
-    pub fn new(
-        member: &'a Member,
-        root: Option<Identity>,
-        clock: Clock,
-        directories: &'a Directories,
-    ) -> Self {
+    pub fn new(member: &'a Member, context: Context<'a>) -> Self {
+        let Context { root, target, clock, directories, redact } = context;
         let image = member.image.as_deref();
         let end = member.end.as_ref();
         let totals = end.and_then(|end| end.totals);
@@ -106,12 +117,12 @@ impl<'a> ProcessRow<'a> {
             parent_starttime_ticks: member.parent.start,
             depth: member.depth,
             is_root: root == Some(member.id),
-            is_target: false,
+            is_target: target == Some(member.id),
             comms: member.comms.iter().map(|comm| Text(comm.bytes())).collect(),
             filename: image.map(|image| Text(&image.filename)),
             interp: image.and_then(|image| image.interp.as_deref()).map(Text),
             argv: image
-                .filter(|image| !image.args.unreadable)
+                .filter(|image| !redact && !image.args.unreadable)
                 .map(|image| image.args.iter().map(Text).collect()),
             args_truncated: image.map(|image| image.args.truncated),
             cwd: cwd.map(|cwd| Text(cwd)),

@@ -8,14 +8,29 @@ use tempfile::SpooledTempFile;
 
 use super::clock::Clock;
 use super::event_row::EventRow;
-use super::process_row::ProcessRow;
-use crate::kernel::event::{Event, Status, What};
+use super::peaks::Peaks;
+use super::process_row::{Context, ProcessRow};
+use super::snapshot_row::SnapshotRow;
+use super::text::Text;
+use crate::kernel::event::{Comm, Event, Status, What};
 use crate::process::cwd::Directories;
+use crate::process::identity::{Identity, Ticks};
 use crate::process::member::{End, Member};
+use crate::process::proc::unread::Unread;
 use crate::process::settle::settle;
+use crate::process::snapshot::Snapshot;
 use crate::process::stat::Stat;
+use crate::process::target::unresolved::After;
+use crate::process::target::{Resolver, TargetHistory, TraceTarget, Unresolved};
 use crate::process::tree::Tree;
 use crate::record::spool::Spool;
+
+/// How the line of an event begins, and that of a snapshot.
+const EVENT: &[u8] = b"{\"event\":";
+const SNAPSHOT: &[u8] = b"{\"captured_at\":";
+
+/// The root of a session of which no event was seen.
+pub const NOBODY: Identity = Identity { pid: 0, start: Ticks(0) };
 
 /// Lines of processes that are kept in memory, in bytes.
 const ROWS_IN_MEMORY: usize = 1 << 20;
@@ -29,6 +44,10 @@ pub struct Recording {
     /// Where boot time lies on the calendar.
     pub clock: Clock,
     directories: Directories,
+    resolver: Resolver,
+    peaks: Peaks,
+    unread: Unread,
+    redact: bool,
     figures: Figures,
 }
 
@@ -37,6 +56,8 @@ pub struct Recording {
 pub struct Figures {
     /// The root, once it ended or was settled.
     pub root: Option<Member>,
+    /// The target, likewise.
+    pub target: Option<Member>,
     /// CPU time of those that ended, µs; `None`: no such end was seen.
     pub cpu_us: Option<u64>,
     /// Those that outlived the root.
@@ -46,14 +67,18 @@ pub struct Figures {
 }
 
 impl Recording {
-    /// One that begins now.
+    /// One that begins now, and looks for its target with `resolver`. `redact` leaves arguments out.
     #[must_use]
-    pub fn new(clock: Clock) -> Self {
+    pub fn new(clock: Clock, resolver: Resolver, redact: bool) -> Self {
         Self {
             tree: Tree::default(),
             lines: Lines { events: Spool::in_memory(), processes: Rows::new() },
             clock,
             directories: Directories::default(),
+            resolver,
+            peaks: Peaks::default(),
+            unread: Unread::default(),
+            redact,
             figures: Figures::default(),
         }
     }
@@ -66,8 +91,9 @@ impl Recording {
         };
         let near = [event.process.pid, event.parent.pid];
         let cwd = cwd.and_then(|cwd| self.directories.resolve(cwd, &near));
-        self.lines.events.push(&EventRow { event, clock: self.clock, cwd })?;
+        self.lines.events.push(&EventRow { event, clock: self.clock, cwd, redact: self.redact })?;
         let change = self.tree.apply(event);
+        self.resolver.observe(event, &self.tree);
         for member in change.settled.into_iter().chain(change.ended) {
             self.write(member)?;
         }
@@ -88,7 +114,15 @@ impl Recording {
     }
 
     fn write(&mut self, member: Member) -> io::Result<()> {
-        let row = ProcessRow::new(&member, self.tree.root(), self.clock, &self.directories);
+        let target = self.target().map(TraceTarget::identity);
+        let context = Context {
+            root: self.tree.root(),
+            target,
+            clock: self.clock,
+            directories: &self.directories,
+            redact: self.redact,
+        };
+        let row = ProcessRow::new(&member, context);
         self.lines.processes.push(member.started_ns, &row)?;
         let figures = &mut self.figures;
         if member.orphaned {
@@ -96,10 +130,14 @@ impl Recording {
         }
         if let Some(totals) = member.end.as_ref().and_then(|end| end.totals) {
             *figures.cpu_us.get_or_insert(0) += totals.utime_us + totals.stime_us;
+            self.peaks.exit(target == Some(member.id), totals.max_rss_kb);
             let rss = totals.max_rss_kb.unwrap_or(0);
             if figures.largest.as_ref().is_none_or(|(_, largest)| rss > *largest) {
                 figures.largest = Some((member.clone(), rss));
             }
+        }
+        if Some(member.id) == target {
+            figures.target = Some(member.clone());
         }
         if Some(member.id) == self.tree.root() {
             figures.root = Some(member);
@@ -107,21 +145,79 @@ impl Recording {
         Ok(())
     }
 
-    /// Figures over all processes whose lines are written.
-    #[must_use]
-    pub fn figures(&self) -> &Figures {
-        &self.figures
+    /// Takes a row of a round of `target` and its tree.
+    pub fn snapshot(&mut self, _target: &TraceTarget, row: &Snapshot) -> io::Result<()> {
+        self.lines.events.push(&SnapshotRow::new(row))?;
+        self.peaks.snapshot(row);
+        Ok(())
     }
 
-    /// The lines, to be written, and the figures, to be told.
-    pub fn parts(&mut self) -> (&mut Lines, &Figures, &Tree) {
-        (&mut self.lines, &self.figures, &self.tree)
+    /// Takes note of what snapshots lack, in all.
+    pub fn lacking(&mut self, unread: &Unread) {
+        self.unread = unread.clone();
+    }
+
+    /// The target, once it is known.
+    #[must_use]
+    pub fn target(&self) -> Option<&TraceTarget> {
+        self.resolver.target()
+    }
+
+    /// The search for the target is over: it, if it is known or the last resort will do.
+    pub fn give_up(&mut self, after: After, now_ns: u64) -> Result<TraceTarget, Unresolved> {
+        let root = self.tree.root().unwrap_or(NOBODY);
+        self.resolver.give_up(root, after, now_ns, &self.tree).cloned()
+    }
+
+    /// The lines, to be written, and all that is to be told.
+    pub fn parts(&mut self) -> (&mut Lines, Told<'_>) {
+        let told = Told {
+            figures: &self.figures,
+            tree: &self.tree,
+            peaks: &self.peaks,
+            unread: &self.unread,
+            target: self.resolver.target(),
+            history: self.resolver.history(),
+            clock: self.clock,
+            redact: self.redact,
+        };
+        (&mut self.lines, told)
+    }
+}
+
+/// All that is to be told of a recording.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// Figures over all processes.
+    pub figures: &'a Figures,
+    /// The tree.
+    pub tree: &'a Tree,
+    /// The highest figures.
+    pub peaks: &'a Peaks,
+    /// What snapshots lack.
+    pub unread: &'a Unread,
+    /// The target.
+    pub target: Option<&'a TraceTarget>,
+    /// What it was called.
+    pub history: Option<&'a TargetHistory>,
+    /// Where boot time lies on the calendar.
+    pub clock: Clock,
+    /// Leaves arguments out.
+    pub redact: bool,
+}
+
+impl<'a> Told<'a> {
+    /// The target's usual comm: that of most rows, or without rows the one it was found under.
+    #[must_use]
+    pub fn tracked_comm(&self) -> Option<Text<'a>> {
+        let usual = self.peaks.tracked_comm().map(Comm::bytes);
+        usual.or(self.target.map(TraceTarget::comm)).map(Text)
     }
 }
 
 /// The lines that are to stay.
 pub struct Lines {
-    /// Of events.
+    /// Of events and snapshots, as they came.
     pub events: Spool,
     processes: Rows,
 }
@@ -129,7 +225,12 @@ pub struct Lines {
 impl Lines {
     /// Copies the lines of events, in kernel order.
     pub fn copy_events(&mut self, to: &mut impl Write) -> io::Result<()> {
-        self.events.copy_to(to)
+        self.events.copy_lines(EVENT, to)
+    }
+
+    /// Copies the lines of snapshots, in the order in which they were taken.
+    pub fn copy_snapshots(&mut self, to: &mut impl Write) -> io::Result<()> {
+        self.events.copy_lines(SNAPSHOT, to)
     }
 
     /// Copies the lines of processes, in the order in which they were forked.

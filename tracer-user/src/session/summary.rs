@@ -7,11 +7,13 @@ use serde::Serialize;
 use super::clock::Time;
 use super::id::SessionId;
 use super::process_row::AdoptedBy;
+use super::target_row::TargetRow;
 use super::text::Text;
 use super::verdict::Verdict;
 use crate::kernel::loss::Loss;
 use crate::process::identity::Ticks;
 use crate::process::member::Member;
+use crate::process::proc::unread::UnreadRow;
 
 /// Version of the shapes of all files of a session.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -48,7 +50,7 @@ pub struct Summary<'a> {
     /// Whether the target had other comms too.
     pub tracked_comm_drift: Option<bool>,
     /// The workload behind its wrappers; null: none was looked for.
-    pub target: Option<()>,
+    pub target: Option<TargetRow<'a>>,
     /// When the root was forked.
     pub started_at: Time,
     /// When it ended.
@@ -78,6 +80,8 @@ pub struct Summary<'a> {
     pub anomaly_count: u64,
     /// Processes that outlived the root.
     pub orphans: Vec<Orphan<'a>>,
+    /// Fields that snapshots lack, and why.
+    pub unread: Vec<UnreadRow>,
     /// Whether all events are there.
     pub completeness: Completeness,
     /// This machine's name.
@@ -98,6 +102,8 @@ pub enum Subtype {
     Failed,
     /// A signal ended the command.
     Killed,
+    /// The workload was not found in time.
+    Unresolved,
 }
 
 /// Which ending came first.
@@ -108,6 +114,8 @@ pub enum Reason {
     NaturalExit,
     /// A signal ended the command.
     Signalled,
+    /// The workload was not found in time.
+    TargetUnresolved,
 }
 
 /// The process with the highest peak resident set.

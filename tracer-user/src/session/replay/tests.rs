@@ -13,7 +13,7 @@ use crate::session::event_row::EventRow;
 
 fn line(event: &Event) -> String {
     let clock = Clock::new(Timestamp::UNIX_EPOCH, 0);
-    serde_json::to_string(&EventRow { event, clock, cwd: None }).unwrap()
+    serde_json::to_string(&EventRow { event, clock, cwd: None, redact: false }).unwrap()
 }
 
 fn identity() -> impl Strategy<Value = Identity> {

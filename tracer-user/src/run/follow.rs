@@ -1,0 +1,158 @@
+//! The command from its first event to its end: the one place that waits, and what it does when it wakes.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
+
+use super::RunError;
+use super::kill::kill_tree;
+use super::listener::Listener;
+use super::plan::{OnUnresolved, Plan};
+use super::sampling::Sampling;
+use super::signals::Signals;
+use super::spawn::Child;
+use crate::kernel::events::boot_ns;
+use crate::kernel::load::Programs;
+use crate::process::target::unresolved::After;
+use crate::process::target::{TraceTarget, Unresolved};
+use crate::record::runtime;
+use crate::session::recording::Recording;
+
+/// How long events may wait in the rings when nobody asks for them.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A run under way.
+pub(super) struct Follower<'a> {
+    plan: &'a Plan,
+    programs: &'a mut Programs,
+    /// Events.
+    pub(super) listener: Listener,
+    /// What becomes the session.
+    pub(super) recording: Recording,
+    sampling: Sampling,
+    search: Search,
+}
+
+/// The search for the target.
+enum Search {
+    On,
+    Found(TraceTarget),
+    Over(Unresolved),
+}
+
+impl<'a> Follower<'a> {
+    /// Begins right after the command was started.
+    pub(super) fn new(plan: &'a Plan, programs: &'a mut Programs, recording: Recording) -> Self {
+        let listener = Listener::new(programs);
+        let sampling = Sampling::new(plan.rhythm.scope);
+        Self { plan, programs, listener, recording, sampling, search: Search::On }
+    }
+
+    /// Follows the command until it has ended; it is not reaped yet.
+    pub(super) async fn follow(&mut self, child: &Child, signals: &mut Signals) -> Result<(), RunError> {
+        self.catch_up();
+        self.spool_to_file();
+        let time_up = Instant::now() + self.plan.resolve_timeout;
+        let every = self.plan.rhythm.interval;
+        let mut tick = interval(TICK);
+        let mut round = interval_at(Instant::now() + every, every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        round.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            let mut sample = false;
+            tokio::select! {
+                biased;
+                ended = child.ended() => {
+                    ended.map_err(RunError::Wait)?;
+                    break;
+                }
+                signal = signals.next() => child.signal(signal),
+                () = self.listener.woken() => {}
+                _ = round.tick() => sample = true,
+                () = sleep_until(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
+                _ = tick.tick() => {}
+            }
+            self.catch_up();
+            if sample {
+                self.sample();
+            }
+        }
+        self.catch_up();
+        self.sample();
+        Ok(())
+    }
+
+    /// Reads what happened, and hands it on.
+    fn catch_up(&mut self) {
+        self.listener.read(&mut self.recording);
+        if let (Search::On, Some(target)) = (&self.search, self.recording.target()) {
+            self.search = Search::Found(target.clone());
+            self.search_is_over();
+            self.sample();
+        }
+        if let Err((path, error)) = self.recording.lines.events.flush() {
+            let path = path.display();
+            log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
+        }
+        self.programs.flush_diagnostics();
+    }
+
+    /// One round of snapshots, once there is a target.
+    fn sample(&mut self) {
+        if let Search::Found(target) = &self.search {
+            self.sampling.round(target, &mut self.recording);
+        }
+    }
+
+    /// Nobody waits for the next exec any more.
+    fn search_is_over(&mut self) {
+        if let Err(error) = self.programs.wake_at_each_exec(false) {
+            log::warn!("{error}; tracer wakes more often than it needs to");
+        }
+    }
+
+    fn time_is_up(&mut self) {
+        self.catch_up();
+        self.give_up(After::TimedOut);
+    }
+
+    /// The search is over. Without a target the tree is ended, or only its lineage recorded.
+    pub(super) fn give_up(&mut self, after: After) {
+        if !matches!(self.search, Search::On) {
+            return;
+        }
+        match self.recording.give_up(after, boot_ns()) {
+            Ok(target) => self.search = Search::Found(target),
+            Err(unresolved) => {
+                match self.plan.on_unresolved {
+                    OnUnresolved::Abort => kill_tree(&mut self.listener, &mut self.recording),
+                    OnUnresolved::Continue => log::warn!("{unresolved}; only lineage is recorded"),
+                }
+                self.search = Search::Over(unresolved);
+            }
+        }
+        self.search_is_over();
+        self.sample();
+    }
+
+    /// The error that the run ends with, if there was no target and that matters.
+    pub(super) fn unresolved(&self) -> Option<&Unresolved> {
+        match &self.search {
+            Search::Over(unresolved) if self.plan.on_unresolved == OnUnresolved::Abort => Some(unresolved),
+            _ => None,
+        }
+    }
+
+    /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
+    fn spool_to_file(&mut self) {
+        let Some(root) = self.recording.tree.root() else { return };
+        let opened = runtime::open(&self.plan.tmpfs_path).map_err(|error| error.to_string());
+        let opened = opened.and_then(|dir| {
+            let opened = self.recording.lines.events.to_file(&dir, root);
+            opened.map_err(|error| format!("the trace file in {} can't be made ({error})", dir.display()))
+        });
+        if let Err(error) = opened {
+            log::warn!("{error}; the session is kept in memory until it ends");
+        }
+    }
+}
