@@ -12,7 +12,7 @@ use super::captured::StrictlyIncreasing;
 use super::identity::{Identity, Ticks};
 use super::proc::reader::{NoRow, Reader};
 use super::proc::unread::{Field, Unread};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Values};
 use crate::kernel::events::boot_ns;
 
 /// A moment on both clocks.
@@ -42,10 +42,10 @@ pub struct Sampler {
     rows: u64,
 }
 
-/// A process's CPU time in its last row.
-#[derive(Clone, Copy, Debug)]
+/// A process's last row.
+#[derive(Debug)]
 struct Before {
-    cpu: Ticks,
+    values: Values,
     boot_ns: u64,
     sweep: u64,
 }
@@ -117,7 +117,8 @@ impl Sampler {
     }
 
     fn row(&mut self, id: Identity, is_target: bool, now: Moment) -> Option<Snapshot> {
-        let reading = match self.reader.read(id, &mut self.unread) {
+        let before = self.before.get(&id).map(|before| &before.values);
+        let reading = match self.reader.read_after(before, id, &mut self.unread) {
             Ok(reading) => reading,
             Err(no_row) => {
                 self.note(no_row);
@@ -125,7 +126,7 @@ impl Sampler {
             }
         };
         self.rows += 1;
-        let cpu_percent = reading.values.cpu().and_then(|cpu| self.cpu_percent(id, cpu, now.boot_ns));
+        let cpu_percent = self.cpu_percent(id, &reading.values, now.boot_ns);
         Some(Snapshot {
             captured_at: self.captured.next(now.calendar),
             id,
@@ -143,9 +144,11 @@ impl Sampler {
         }
     }
 
-    fn cpu_percent(&mut self, id: Identity, cpu: Ticks, boot_ns: u64) -> Option<f64> {
-        let before = self.before.insert(id, Before { cpu, boot_ns, sweep: self.sweep })?;
-        percent(cpu.0.checked_sub(before.cpu.0)?, boot_ns.checked_sub(before.boot_ns)?)
+    fn cpu_percent(&mut self, id: Identity, values: &Values, boot_ns: u64) -> Option<f64> {
+        let now = Before { values: values.clone(), boot_ns, sweep: self.sweep };
+        let before = self.before.insert(id, now)?;
+        let ticks = values.cpu()?.0.checked_sub(before.values.cpu()?.0)?;
+        percent(ticks, boot_ns.checked_sub(before.boot_ns)?)
     }
 }
 
