@@ -3,7 +3,7 @@
 //! It holds what a row needs of the row before (CPU time and its moment, for as long as the process is sampled), the rule of
 //! `captured_at`, and what could not be read. Who is in the tree, who is the target, and what time it is come in from outside.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 
 use jiff::Timestamp;
@@ -14,6 +14,9 @@ use super::proc::reader::{NoRow, Reader};
 use super::proc::unread::{Field, Unread};
 use super::snapshot::{Snapshot, Values};
 use crate::kernel::events::boot_ns;
+
+/// Ended processes that are asked for in each round: a parent that never waits keeps its children, and these show it.
+const ENDED: usize = 256;
 
 /// A moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct Sampler {
     before: HashMap<Identity, Before>,
     captured: StrictlyIncreasing,
     unread: Unread,
+    /// Those that ended and may not have been waited for.
+    ended: VecDeque<Identity>,
     sweep: u64,
     rows: u64,
 }
@@ -67,12 +72,23 @@ impl Sampler {
             before: HashMap::new(),
             captured: StrictlyIncreasing::default(),
             unread: Unread::default(),
+            ended: VecDeque::new(),
             sweep: 0,
             rows: 0,
         }
     }
 
-    /// One round: a row for each member that is there, handed to `take` at once. `now` is asked before each.
+    /// Takes note that a process has ended. As long as nobody waits for it, it has a row (state `Z`) in each round. Only the
+    /// latest few are followed.
+    pub fn ended(&mut self, id: Identity) {
+        if self.ended.len() == ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(id);
+    }
+
+    /// One round: a row for each member that is there, and for those that ended and are not waited for, handed to `take` at
+    /// once. `now` is asked before each.
     ///
     /// # Errors
     /// The first one of `take`, which ends the round.
@@ -87,6 +103,14 @@ impl Sampler {
         let mut found = 0;
         for id in members {
             if let Some(row) = self.row(id, is_target(id), now()) {
+                found += 1;
+                take(row)?;
+            }
+        }
+        for _ in 0..self.ended.len() {
+            let Some(id) = self.ended.pop_front() else { break };
+            if let Some(row) = self.row(id, is_target(id), now()) {
+                self.ended.push_back(id);
                 found += 1;
                 take(row)?;
             }

@@ -112,7 +112,7 @@ impl Peaks {
     /// Whether the target's rows have more than one name; `None`: there are no such rows.
     #[must_use]
     pub fn tracked_comm_drift(&self) -> Option<bool> {
-        (!self.names.is_empty()).then(|| self.names.len() > 1)
+        (!self.names.is_empty()).then_some(self.names.len() > 1)
     }
 
     /// Rows taken.
