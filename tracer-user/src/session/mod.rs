@@ -3,9 +3,11 @@
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`]: the shapes, whose field names are a contract.
 //! - [`peaks`]: the highest figures over a session's rows.
+//! - [`anomaly`]: what somebody should look at.
 //! - [`verdict`]: why a process ended.
 //! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
 
+pub mod anomaly;
 pub mod clock;
 pub mod event_row;
 pub mod finish;
