@@ -3,7 +3,7 @@
 //! It holds what a row needs of the row before (CPU time and its moment, for as long as the process is sampled), the rule of
 //! `captured_at`, and what could not be read. Who is in the tree, who is the target, and what time it is come in from outside.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 
 use jiff::Timestamp;
@@ -12,8 +12,11 @@ use super::captured::StrictlyIncreasing;
 use super::identity::{Identity, Ticks};
 use super::proc::reader::{NoRow, Reader};
 use super::proc::unread::{Field, Unread};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Values};
 use crate::kernel::events::boot_ns;
+
+/// Ended processes that are asked for in each round: a parent that never waits keeps its children, and these show it.
+const ENDED: usize = 256;
 
 /// A moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +41,16 @@ pub struct Sampler {
     before: HashMap<Identity, Before>,
     captured: StrictlyIncreasing,
     unread: Unread,
+    /// Those that ended and may not have been waited for.
+    ended: VecDeque<Identity>,
     sweep: u64,
     rows: u64,
 }
 
-/// A process's CPU time in its last row.
-#[derive(Clone, Copy, Debug)]
+/// A process's last row.
+#[derive(Debug)]
 struct Before {
-    cpu: Ticks,
+    values: Values,
     boot_ns: u64,
     sweep: u64,
 }
@@ -67,12 +72,23 @@ impl Sampler {
             before: HashMap::new(),
             captured: StrictlyIncreasing::default(),
             unread: Unread::default(),
+            ended: VecDeque::new(),
             sweep: 0,
             rows: 0,
         }
     }
 
-    /// One round: a row for each member that is there, handed to `take` at once. `now` is asked before each.
+    /// Takes note that a process has ended. As long as nobody waits for it, it has a row (state `Z`) in each round. Only the
+    /// latest few are followed.
+    pub fn ended(&mut self, id: Identity) {
+        if self.ended.len() == ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(id);
+    }
+
+    /// One round: a row for each member that is there, and for those that ended and are not waited for, handed to `take` at
+    /// once. `now` is asked before each.
     ///
     /// # Errors
     /// The first one of `take`, which ends the round.
@@ -87,6 +103,14 @@ impl Sampler {
         let mut found = 0;
         for id in members {
             if let Some(row) = self.row(id, is_target(id), now()) {
+                found += 1;
+                take(row)?;
+            }
+        }
+        for _ in 0..self.ended.len() {
+            let Some(id) = self.ended.pop_front() else { break };
+            if let Some(row) = self.row(id, is_target(id), now()) {
+                self.ended.push_back(id);
                 found += 1;
                 take(row)?;
             }
@@ -117,7 +141,8 @@ impl Sampler {
     }
 
     fn row(&mut self, id: Identity, is_target: bool, now: Moment) -> Option<Snapshot> {
-        let reading = match self.reader.read(id, &mut self.unread) {
+        let before = self.before.get(&id).map(|before| &before.values);
+        let reading = match self.reader.read_after(before, id, &mut self.unread) {
             Ok(reading) => reading,
             Err(no_row) => {
                 self.note(no_row);
@@ -125,7 +150,7 @@ impl Sampler {
             }
         };
         self.rows += 1;
-        let cpu_percent = reading.values.cpu().and_then(|cpu| self.cpu_percent(id, cpu, now.boot_ns));
+        let cpu_percent = self.cpu_percent(id, &reading.values, now.boot_ns);
         Some(Snapshot {
             captured_at: self.captured.next(now.calendar),
             id,
@@ -143,9 +168,11 @@ impl Sampler {
         }
     }
 
-    fn cpu_percent(&mut self, id: Identity, cpu: Ticks, boot_ns: u64) -> Option<f64> {
-        let before = self.before.insert(id, Before { cpu, boot_ns, sweep: self.sweep })?;
-        percent(cpu.0.checked_sub(before.cpu.0)?, boot_ns.checked_sub(before.boot_ns)?)
+    fn cpu_percent(&mut self, id: Identity, values: &Values, boot_ns: u64) -> Option<f64> {
+        let now = Before { values: values.clone(), boot_ns, sweep: self.sweep };
+        let before = self.before.insert(id, now)?;
+        let ticks = values.cpu()?.0.checked_sub(before.values.cpu()?.0)?;
+        percent(ticks, boot_ns.checked_sub(before.boot_ns)?)
     }
 }
 

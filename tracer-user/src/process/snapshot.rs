@@ -1,5 +1,7 @@
 //! What was read of one process at one moment: a row of `proc_trace.jsonl`, before it is text.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::identity::{Identity, Ticks};
@@ -54,7 +56,7 @@ pub struct Values {
     pub sig_cgt: Option<u64>,
     /// Where in the kernel the main thread waits. `None` also where it does not wait, or where the kernel keeps it from
     /// this user: it writes `0` for both.
-    pub wchan: Option<Box<[u8]>>,
+    pub wchan: Option<Arc<[u8]>>,
     /// Times that the main thread gave its processor up. Other threads' are not in it: the kernel gives a process's sum
     /// only at its end (`nvcsw`).
     pub ctx_switches_voluntary: Option<u64>,
@@ -71,6 +73,22 @@ pub struct Values {
 }
 
 impl Values {
+    /// Whether the process surely did not run between `before` and this: it has one thread, that does not run now, and
+    /// neither count of its switches has moved; every time it leaves a processor moves one (kernel/sched/core.c,
+    /// `__schedule`). A thread is taken for asleep some nanoseconds early, while it is about to leave; what it did
+    /// just before shows in the next row then.
+    #[must_use]
+    pub fn slept_since(&self, before: &Self) -> bool {
+        let still = |values: &Self| (values.ctx_switches_voluntary, values.ctx_switches_involuntary);
+        let counts = still(self);
+        self.threads == Some(1)
+            && before.threads == Some(1)
+            && self.state != Some(b'R')
+            && counts.0.is_some()
+            && counts.1.is_some()
+            && counts == still(before)
+    }
+
     /// CPU time altogether.
     #[must_use]
     pub fn cpu(&self) -> Option<Ticks> {

@@ -4,9 +4,11 @@
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`], [`target_row`]: the shapes, whose field names are a contract.
 //! - [`peaks`]: the highest figures over a session's rows.
 //! - [`replay`]: a line of `events.jsonl` back into its event.
+//! - [`anomaly`]: what somebody should look at.
 //! - [`verdict`]: why a process ended.
 //! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
 
+pub mod anomaly;
 pub mod clock;
 pub mod event_row;
 pub mod finish;

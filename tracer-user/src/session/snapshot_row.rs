@@ -136,7 +136,7 @@ fn values(row: &Recorded) -> Values {
         sig_pnd: row.signals("sig_pnd"),
         sig_blk: row.signals("sig_blk"),
         sig_cgt: row.signals("sig_cgt"),
-        wchan: row.bytes("wchan").map(Vec::into_boxed_slice),
+        wchan: row.bytes("wchan").map(Into::into),
         ctx_switches_voluntary: row.field("ctx_switches_voluntary"),
         ctx_switches_involuntary: row.field("ctx_switches_involuntary"),
         utime_ticks: row.field("utime_ticks").map(Ticks),

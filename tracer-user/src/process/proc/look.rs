@@ -1,8 +1,9 @@
-//! The files of one process between `stat` and `status`, each into its fields of the row.
+//! The files of one process after `stat`, each into its fields of the row.
 //!
-//! A file that is not there is either missing in this kernel or gone with its process. `status`, read last, tells which.
+//! A file that is not there is either missing in this kernel or gone with its process. What is read after it tells which.
 
 use std::ffi::CStr;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -23,6 +24,10 @@ pub(super) struct Look<'r> {
     /// Its main thread has ended: it has no memory and no descriptors of its own any more, and the kernel says 0 or
     /// nothing about them.
     zombie: bool,
+    /// The last file that was asked for was not there.
+    doubt: bool,
+    /// It runs, as `status` has it: `stat` is a little older.
+    runs: bool,
 }
 
 impl<'r> Look<'r> {
@@ -32,7 +37,7 @@ impl<'r> Look<'r> {
         missing: &'r mut Unread,
         state: Option<u8>,
     ) -> Self {
-        Self { dir, buffer, missing, zombie: is_zombie(state) }
+        Self { dir, buffer, missing, zombie: is_zombie(state), doubt: false, runs: true }
     }
 
     pub(super) fn limit(&mut self, asked: Result<u64, Errno>, values: &mut Values) {
@@ -48,10 +53,6 @@ impl<'r> Look<'r> {
         values.fd_count = self.missing.value(Field::FdCount, count);
     }
 
-    pub(super) fn wchan(&mut self, values: &mut Values) {
-        values.wchan = self.one(Field::Wchan, c"wchan", |name| Some(symbol(name))).flatten();
-    }
-
     pub(super) fn oom(&mut self, values: &mut Values) {
         values.oom_score = if self.zombie {
             self.missing.value(Field::OomScore, Err(Reason::Ended))
@@ -61,17 +62,31 @@ impl<'r> Look<'r> {
         values.oom_score_adj = self.one(Field::OomScoreAdj, c"oom_score_adj", lone_signed);
     }
 
-    pub(super) fn io(&mut self, values: &mut Values) {
-        let found = self.dir.file(c"io", self.buffer).map(Io::parse).map_err(refused);
+    pub(super) fn wchan(&mut self, before: Option<&Values>, values: &mut Values) {
+        values.wchan = match before.and_then(|before| before.wchan.clone()) {
+            Some(same) => Some(same),
+            None => self.one(Field::Wchan, c"wchan", |name| Some(symbol(name))).flatten(),
+        };
+    }
+
+    pub(super) fn io(&mut self, before: Option<&Values>, values: &mut Values) {
+        let before = before.and_then(|before| Some((before.read_bytes?, before.write_bytes?)));
+        if let Some((read, written)) = before {
+            (values.read_bytes, values.write_bytes) = (Some(read), Some(written));
+            return;
+        }
+        let found = self.file(c"io").map(Io::parse);
         let read = found.and_then(|io| io.read_bytes.ok_or(Reason::NotGiven));
         let written = found.and_then(|io| io.write_bytes.ok_or(Reason::NotGiven));
         values.read_bytes = self.missing.value(Field::ReadBytes, read);
         values.write_bytes = self.missing.value(Field::WriteBytes, written);
     }
 
-    /// Comes last: if it can be read, the process was there all the time.
+    /// If it can be read, the process was there all the time.
     pub(super) fn status(&mut self, values: &mut Values) -> Result<(), NoRow> {
+        self.doubt = false;
         let status = Status::parse(self.dir.file(c"status", self.buffer).map_err(no_row)?);
+        self.runs = matches!(status.state, Some(b'R') | None);
         let missing = if self.zombie || is_zombie(status.state) { Reason::Ended } else { Reason::NotGiven };
         let mut take = |field, value: Option<u64>| self.missing.value(field, value.ok_or(missing));
         values.vm_rss_kb = take(Field::VmRssKb, status.vm_rss_kb);
@@ -85,10 +100,26 @@ impl<'r> Look<'r> {
         Ok(())
     }
 
+    /// `before`, if the process surely did not run since.
+    pub(super) fn slept<'b>(&self, before: Option<&'b Values>, values: &Values) -> Option<&'b Values> {
+        before.filter(|before| !self.runs && values.slept_since(before))
+    }
+
+    /// The end: whether the process is still there, if the last files leave that open.
+    pub(super) fn is_still_there(&mut self) -> Result<(), NoRow> {
+        if self.doubt { self.dir.file(c"stat", self.buffer).map(drop).map_err(no_row) } else { Ok(()) }
+    }
+
     fn one<T>(&mut self, field: Field, name: &CStr, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
-        let file = self.dir.file(name, self.buffer).map_err(refused);
-        let value = file.and_then(|file| parse(file).ok_or(Reason::Malformed));
+        let value = self.file(name).and_then(|file| parse(file).ok_or(Reason::Malformed));
         self.missing.value(field, value)
+    }
+
+    fn file(&mut self, name: &CStr) -> Result<&[u8], Reason> {
+        self.dir.file(name, self.buffer).map_err(|errno| {
+            self.doubt |= matches!(errno, Errno::NOENT | Errno::SRCH);
+            refused(errno)
+        })
     }
 }
 
@@ -96,12 +127,12 @@ fn is_zombie(state: Option<u8>) -> bool {
     matches!(state, Some(b'Z' | b'X'))
 }
 
-/// A file that is not there is one that this kernel does not have, once `status` has shown that the process is.
+/// A file that is not there is one that this kernel does not have, once it is clear that the process is there.
 fn refused(errno: Errno) -> Reason {
     if errno == Errno::NOENT { Reason::NotGiven } else { Reason::Refused(errno) }
 }
 
-fn symbol(name: &[u8]) -> Option<Box<[u8]>> {
+fn symbol(name: &[u8]) -> Option<Arc<[u8]>> {
     match name.trim_ascii() {
         b"" | b"0" => None,
         symbol => Some(symbol.into()),

@@ -198,6 +198,61 @@ fn a_file_larger_than_the_buffer_is_read_whole() {
     assert_eq!(read_at(scratch.path(), 81).0.unwrap().values, usual());
 }
 
+#[test]
+fn a_process_that_vanishes_before_its_last_file_gives_no_row() {
+    let scratch = crate::scratch();
+    copy(&stored("plain"), scratch.path());
+    let dir = scratch.path().join("81");
+    let vanish = move |_| {
+        fs::remove_file(dir.join("stat")).unwrap();
+        fs::remove_file(dir.join("io")).unwrap();
+        Ok(1024)
+    };
+    let root = OwnedFd::from(File::open(scratch.path()).unwrap());
+    let mut unread = Unread::default();
+    let id = Identity { pid: 81, start: START };
+    assert_eq!(Reader::on(root, Counting::ByEntry, vanish).read(id, &mut unread), Err(NoRow::Gone));
+    assert_eq!(unread, Unread::default());
+}
+
+/// What is read of a process that had other `io` and `wchan` before, after a change of its files.
+fn read_again(change: impl Fn(&str, String) -> String) -> (Option<u64>, Option<Vec<u8>>) {
+    let scratch = crate::scratch();
+    copy(&stored("plain"), scratch.path());
+    for name in ["stat", "status"] {
+        let path = scratch.path().join("81").join(name);
+        fs::write(&path, change(name, fs::read_to_string(&path).unwrap())).unwrap();
+    }
+    let before = Values {
+        read_bytes: Some(1),
+        write_bytes: Some(1),
+        wchan: Some(b"then".as_slice().into()),
+        ..usual()
+    };
+    let id = Identity { pid: 81, start: START };
+    let reading = reader(scratch.path()).read_after(Some(&before), id, &mut Unread::default()).unwrap();
+    (reading.values.read_bytes, reading.values.wchan.map(|symbol| symbol.to_vec()))
+}
+
+#[test]
+fn io_and_wchan_of_a_process_that_slept_are_those_of_the_row_before() {
+    assert_eq!(read_again(|_, file| file), (Some(1), Some(b"then".to_vec())));
+}
+
+#[test]
+fn io_and_wchan_of_a_process_that_may_have_run_are_read() {
+    let changes: [fn(&str, String) -> String; 5] = [
+        |_, file| file.replace("\nvoluntary_ctxt_switches:\t12", "\nvoluntary_ctxt_switches:\t13"),
+        |_, file| file.replace("nonvoluntary_ctxt_switches:\t3", "nonvoluntary_ctxt_switches:\t4"),
+        |_, file| file.replace("nonvoluntary_ctxt_switches", "other"),
+        |_, file| file.replace("State:\tS", "State:\tR"),
+        |name, file| if name == "stat" { file.replace(" 20 0 1 0 ", " 20 0 2 0 ") } else { file },
+    ];
+    for change in changes {
+        assert_eq!(read_again(change), (Some(4096), Some(b"do_wait".to_vec())));
+    }
+}
+
 fn me() -> Identity {
     crate::process::stat::Stat::read(std::process::id()).unwrap().identity()
 }

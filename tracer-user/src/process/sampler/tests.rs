@@ -144,3 +144,25 @@ fn an_error_of_the_taker_ends_the_round() {
     let result = sampler.sample_tree(ids, |_| false, || second(1), |_| Err("full"));
     assert_eq!((result, sampler.rows()), (Err("full"), 1));
 }
+
+#[test]
+fn who_ended_has_rows_until_somebody_waits_for_it() {
+    let proc = Made::new();
+    let mut sampler = proc.sampler();
+    let id = proc.process(10, 5, 1);
+    sampler.ended(id);
+    sampler.ended(proc.process(11, 5, 1));
+    assert_eq!(sample(&mut sampler, &[], second(1)).len(), 2);
+    proc.ends(id);
+    assert_eq!(sample(&mut sampler, &[], second(2)).len(), 1);
+    assert_eq!((sampler.ended.len(), sampler.before.len()), (1, 1));
+}
+
+#[test]
+fn children_that_nobody_waits_for_do_not_fill_the_memory() {
+    let mut sampler = Made::new().sampler();
+    for pid in 0..10_000 {
+        sampler.ended(Identity { pid, start: Ticks(5) });
+    }
+    assert_eq!(sampler.ended.len(), super::ENDED);
+}
