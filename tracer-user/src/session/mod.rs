@@ -1,7 +1,7 @@
 //! A session: one root's life as files that scripts and dashboards read.
 //!
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
-//! - [`summary`], [`index`], [`event_row`], [`process_row`]: the shapes, whose field names are a contract.
+//! - [`summary`], [`index`], [`event_row`], [`process_row`], [`target_row`]: the shapes, whose field names are a contract.
 //! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`verdict`]: why a process ended.
 //! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
@@ -15,5 +15,6 @@ pub mod process_row;
 pub mod recording;
 pub mod replay;
 pub mod summary;
+pub mod target_row;
 pub mod text;
 pub mod verdict;
