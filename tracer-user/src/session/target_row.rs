@@ -13,6 +13,7 @@ pub struct TargetRow<'a> {
     pid: u32,
     comm: Text<'a>,
     cmdline: Option<Vec<Text<'a>>>,
+    args_truncated: Option<bool>,
     starttime_ticks: Ticks,
     boot_id: &'a str,
     resolved_at: Time,
@@ -65,6 +66,7 @@ impl<'a> TargetRow<'a> {
                 .cmdline()
                 .filter(|args| !redact && !args.unreadable)
                 .map(|args| args.iter().map(Text).collect()),
+            args_truncated: target.cmdline().map(|args| args.truncated),
             starttime_ticks: target.starttime_ticks(),
             boot_id: target.boot_id(),
             resolved_at: clock.at(target.resolved_at()),
@@ -96,3 +98,6 @@ fn wrapper(wrapper: &Wrapper) -> WrapperRow<'_> {
         name: &wrapper.name,
     }
 }
+
+#[cfg(test)]
+mod tests;
