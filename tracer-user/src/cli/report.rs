@@ -41,6 +41,11 @@ fn lines(outcome: &Outcome, command: &str) -> Vec<String> {
         let _ = write!(tree, ", {} still alive", plural(outcome.orphans, "orphan", "orphans"));
     }
     lines.push(format!("{tree}, {}", completeness(outcome)));
+    if !outcome.anomalies.is_empty() {
+        let kinds = outcome.anomalies.iter();
+        let kinds: Vec<String> = kinds.map(|(kind, count)| format!("{kind} ({count})")).collect();
+        lines.push(format!("anomalies: {}", kinds.join(", ")));
+    }
     lines.push(match &outcome.session {
         Ok(path) => format!("session {}", path.display()),
         Err(error) => format!("error: no session was written: {error}"),

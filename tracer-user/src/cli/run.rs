@@ -18,6 +18,7 @@ use crate::run::plan::{OnUnresolved, Plan};
 use crate::run::sampling::{Rhythm, Scope};
 use crate::run::signals::{Inherited, die_by};
 use crate::run::{RunError, run, support};
+use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
 use crate::session::text::for_terminal;
 
@@ -61,6 +62,9 @@ pub(super) struct Run {
     /// Whose snapshots to take
     #[arg(long, value_name = "WHOSE", default_value = "tree")]
     sample: Sample,
+    /// Where an anomaly begins: HIGH_CPU=90, FD_HIGH=0.9 …; may be given again
+    #[arg(long = "threshold", value_name = "KIND=VALUE")]
+    thresholds: Vec<String>,
     /// Leave arguments out of all files
     #[arg(long)]
     redact_args: bool,
@@ -146,6 +150,7 @@ impl Run {
                     Sample::Target => Scope::Target,
                 },
             },
+            thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
         })
     }
@@ -163,6 +168,15 @@ enum Unresolved {
 enum Sample {
     Tree,
     Target,
+}
+
+fn thresholds(texts: &[String]) -> Result<Thresholds, String> {
+    let mut thresholds = Thresholds::default();
+    texts
+        .iter()
+        .try_for_each(|text| thresholds.set(text))
+        .map_err(|error| format!("--threshold: {error}"))?;
+    Ok(thresholds)
 }
 
 fn parse_target(text: &str) -> Result<Wanted, String> {

@@ -76,7 +76,8 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let mut programs = Programs::load(&plan.settings)?;
         let boot_id = boot_id();
         let resolver = Resolver::new(plan.wanted.clone(), Arc::clone(&boot_id));
-        let recording = Recording::new(Clock::new(Timestamp::now(), boot_ns()), resolver, plan.redact);
+        let recording =
+            Recording::new(Clock::new(Timestamp::now(), boot_ns()), resolver, plan.thresholds, plan.redact);
         let mut signals = Signals::install(inherited).map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;
         let child = start(plan, inherited, &mut programs)?;
@@ -94,6 +95,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         programs.flush_diagnostics();
         let loss = listener.loss(&programs)?;
         recording.settle(boot_ns(), Status(ended.status)).map_err(RunError::Record)?;
+        recording.conclude(&loss, boot_ns());
         let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
         Ok(Outcome::write(plan, &log_dir, recording, &told))
     })

@@ -9,6 +9,7 @@ use crate::kernel::event::Status;
 use crate::kernel::loss::Loss;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
+use crate::session::anomaly::Anomaly;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::summary::{Completeness, Largest, Orphan, Reason, SCHEMA_VERSION, Subtype, Summary};
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub processes: u64,
     /// Those that outlived the root.
     pub orphans: u64,
+    /// What somebody should look at: how often each kind.
+    pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
     /// Where the session is; what went wrong, if it is nowhere.
@@ -134,8 +137,9 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
+            anomalies: anomalies(told.anomalies),
             loss: facts.loss,
-            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
+            session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
         };
         remove_spool(recording, outcome)
     }
@@ -181,7 +185,7 @@ fn summary<'a>(
         // Either may miss something: `wait` those that nobody waited for, the ends what is booked after them.
         cpu_seconds: Some(seconds(cpu_us)),
         largest_process: figures.largest.as_ref().map(largest),
-        anomaly_count: 0,
+        anomaly_count: told.anomalies.len() as u64,
         orphans: figures.orphans.iter().map(Orphan::of).collect(),
         unread: told.unread.rows(),
         completeness: Completeness::from(facts.loss),
@@ -235,6 +239,18 @@ fn seconds(us: u64) -> f64 {
 
 fn largest((member, rss): &(Member, u64)) -> Largest<'_> {
     Largest { pid: member.id.pid, comm: Text(member.comm()), max_rss_kb: *rss }
+}
+
+/// How often each kind occurs.
+fn anomalies(anomalies: &[Anomaly]) -> Vec<(&'static str, u64)> {
+    let mut counts: Vec<(&'static str, u64)> = Vec::new();
+    for name in anomalies.iter().map(|anomaly| anomaly.kind.name()) {
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts
 }
 
 fn host() -> Option<String> {

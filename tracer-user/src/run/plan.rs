@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::sampling::Rhythm;
 use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
+use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
 
 /// What is to be done.
@@ -33,6 +34,8 @@ pub struct Plan {
     pub on_unresolved: OnUnresolved,
     /// When and of whom snapshots are taken.
     pub rhythm: Rhythm,
+    /// Where anomalies begin.
+    pub thresholds: Thresholds,
     /// Leaves arguments out of all files.
     pub redact: bool,
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
 
+use super::anomaly::Anomaly;
 use super::id::SessionId;
 use super::index;
 use super::recording::Lines;
@@ -82,10 +83,15 @@ impl LogDir {
 }
 
 /// Writes the session. Afterwards its directory is in place and the index has its line.
-pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
+pub fn finish(
+    log_dir: &LogDir,
+    summary: &Summary<'_>,
+    anomalies: &[Anomaly],
+    lines: &mut Lines,
+) -> Result<PathBuf, FinishError> {
     let id = summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
-    let written = build(&staging, summary, lines)
+    let written = build(&staging, summary, anomalies, lines)
         .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
         .and_then(|()| index::append(&index, summary).map_err(|error| (index.clone(), error)));
     match written {
@@ -101,12 +107,25 @@ pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Res
     }
 }
 
-fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines) -> Result<(), Failed> {
+fn build(
+    staging: &Path,
+    summary: &Summary<'_>,
+    anomalies: &[Anomaly],
+    lines: &mut Lines,
+) -> Result<(), Failed> {
     let made = std::fs::DirBuilder::new().mode(0o700).create(staging);
     made.map_err(|error| (staging.to_owned(), error))?;
     write(staging, "events.jsonl", |file| lines.copy_events(file))?;
     write(staging, "proc_trace.jsonl", |file| lines.copy_snapshots(file))?;
     write(staging, "processes.jsonl", |file| lines.copy_processes(file))?;
+    if !anomalies.is_empty() {
+        write(staging, "anomalies.jsonl", |file| {
+            anomalies.iter().try_for_each(|anomaly| {
+                serde_json::to_writer(&mut *file, anomaly)?;
+                file.write_all(b"\n")
+            })
+        })?;
+    }
     write(staging, "summary.json", |file| {
         serde_json::to_writer_pretty(&mut *file, summary)?;
         file.write_all(b"\n")

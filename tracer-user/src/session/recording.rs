@@ -6,6 +6,9 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
+use super::anomaly::Anomaly;
+use super::anomaly::detectors::Detectors;
+use super::anomaly::thresholds::Thresholds;
 use super::clock::Clock;
 use super::event_row::EventRow;
 use super::peaks::Peaks;
@@ -13,6 +16,7 @@ use super::process_row::{Context, ProcessRow};
 use super::snapshot_row::SnapshotRow;
 use super::text::Text;
 use crate::kernel::event::{Comm, Event, Status, What};
+use crate::kernel::loss::Loss;
 use crate::process::cwd::Directories;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::member::{End, Member};
@@ -48,6 +52,8 @@ pub struct Recording {
     peaks: Peaks,
     unread: Unread,
     redact: bool,
+    detectors: Detectors,
+    anomalies: Vec<Anomaly>,
     figures: Figures,
 }
 
@@ -69,7 +75,7 @@ pub struct Figures {
 impl Recording {
     /// One that begins now, and looks for its target with `resolver`. `redact` leaves arguments out.
     #[must_use]
-    pub fn new(clock: Clock, resolver: Resolver, redact: bool) -> Self {
+    pub fn new(clock: Clock, resolver: Resolver, thresholds: Thresholds, redact: bool) -> Self {
         Self {
             tree: Tree::default(),
             lines: Lines { events: Spool::in_memory(), processes: Rows::new() },
@@ -79,6 +85,8 @@ impl Recording {
             peaks: Peaks::default(),
             unread: Unread::default(),
             redact,
+            detectors: Detectors::new(thresholds, clock),
+            anomalies: Vec::new(),
             figures: Figures::default(),
         }
     }
@@ -92,6 +100,7 @@ impl Recording {
         let near = [event.process.pid, event.parent.pid];
         let cwd = cwd.and_then(|cwd| self.directories.resolve(cwd, &near));
         self.lines.events.push(&EventRow { event, clock: self.clock, cwd, redact: self.redact })?;
+        self.anomalies.extend(self.detectors.event(event));
         let change = self.tree.apply(event);
         self.resolver.observe(event, &self.tree);
         for member in change.settled.into_iter().chain(change.ended) {
@@ -149,7 +158,15 @@ impl Recording {
     pub fn snapshot(&mut self, _target: &TraceTarget, row: &Snapshot) -> io::Result<()> {
         self.lines.events.push(&SnapshotRow::new(row))?;
         self.peaks.snapshot(row);
+        self.anomalies.extend(self.detectors.snapshot(row));
         Ok(())
+    }
+
+    /// At the very end: anomalies that are only known now.
+    pub fn conclude(&mut self, loss: &Loss, now_ns: u64) {
+        let at = self.clock.at(now_ns).0;
+        self.anomalies.extend(self.detectors.finish(loss, at));
+        self.anomalies.sort_by_key(|anomaly| anomaly.captured_at);
     }
 
     /// Takes note of what snapshots lack, in all.
@@ -176,6 +193,7 @@ impl Recording {
             tree: &self.tree,
             peaks: &self.peaks,
             unread: &self.unread,
+            anomalies: &self.anomalies,
             target: self.resolver.target(),
             history: self.resolver.history(),
             clock: self.clock,
@@ -196,6 +214,8 @@ pub struct Told<'a> {
     pub peaks: &'a Peaks,
     /// What snapshots lack.
     pub unread: &'a Unread,
+    /// What somebody should look at.
+    pub anomalies: &'a [Anomaly],
     /// The target.
     pub target: Option<&'a TraceTarget>,
     /// What it was called.

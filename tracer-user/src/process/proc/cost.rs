@@ -19,7 +19,7 @@ use super::unread::Unread;
 use crate::process::identity::Identity;
 use crate::process::sampler::{Moment, Sampler};
 use crate::process::stat::Stat;
-use crate::session::snapshot_row::SnapshotRow;
+use crate::session::snapshot_row::SnapshotRow; // measured whole, as it is written
 
 const FILES: [&CStr; 6] = [c"stat", c"wchan", c"oom_score", c"oom_score_adj", c"io", c"status"];
 

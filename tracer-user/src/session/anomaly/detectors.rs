@@ -79,12 +79,12 @@ impl Detectors {
     }
 
     /// The end: what is only known now. `at` is the time of the end.
-    pub fn finish(mut self, loss: &Loss, at: Timestamp) -> Vec<Anomaly> {
+    pub fn finish(&mut self, loss: &Loss, at: Timestamp) -> Vec<Anomaly> {
         let mut living: Vec<Process> = self.processes.drain().map(|(_, process)| process).collect();
         living.sort_unstable_by_key(|process| process.id);
         living.iter_mut().for_each(|process| self.drifted(process));
         // Where events that carry names were lost, a name that nobody reported says nothing.
-        let mut anomalies = if loss_of_names(loss) { Vec::new() } else { self.drifts };
+        let mut anomalies = if loss_of_names(loss) { Vec::new() } else { std::mem::take(&mut self.drifts) };
         anomalies.sort_by_key(|anomaly| (anomaly.captured_at, anomaly.process.map(|(id, _)| id)));
         anomalies.extend(events_lost(loss, &self.thresholds, at));
         anomalies

@@ -231,7 +231,7 @@ fn named(at: i64, comm: &str) -> Snapshot {
     row(at, |row| row.comm = Comm::cut(comm.as_bytes()))
 }
 
-fn finish(detectors: Detectors, loss: &Loss) -> Vec<(Kind, String)> {
+fn finish(mut detectors: Detectors, loss: &Loss) -> Vec<(Kind, String)> {
     detectors.finish(loss, second(99)).into_iter().map(|anomaly| (anomaly.kind, anomaly.detail)).collect()
 }
 
@@ -292,7 +292,7 @@ fn a_process_with_more_names_than_are_kept_is_not_accused() {
 fn no_loss_is_no_anomaly_and_a_threshold_lets_some_pass() {
     let few = Thresholds { events_lost: 3.0, ..Thresholds::default() };
     let finish = |lost| {
-        let detectors = Detectors::new(few, Clock::new(Timestamp::UNIX_EPOCH, 0));
+        let mut detectors = Detectors::new(few, Clock::new(Timestamp::UNIX_EPOCH, 0));
         detectors.finish(&Loss { gaps: lost, ..Loss::default() }, second(1)).len()
     };
     assert_eq!([0, 2, 3].map(finish), [0, 0, 1]);
