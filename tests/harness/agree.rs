@@ -12,12 +12,13 @@ use crate::session::raw;
 use crate::truth::{Reaped, Shown};
 use crate::{Session, escape};
 
-/// Faults after the record: `exit_mm` writes the cleared tid into user memory, to a page that fork may have left shared.
+/// Faults after the record: `exit_mm` writes the cleared tid to a user page that fork may have left shared.
 const LATE_FAULTS: u64 = 1;
 /// Voluntary switches after the record: always the last one, into death; and a lock or two on the way.
 const LATE_SWITCHES: u64 = 3;
-/// Involuntary switches after the record: tearing down the memory is preemptible, and other tests keep the host busy.
-const LATE_PREEMPTIONS: u64 = 5;
+/// Involuntary switches after the record: tearing down the memory is preemptible. Three are common while other tests keep
+/// the host busy, more than five were seen once, for a victim of the OOM killer.
+const LATE_PREEMPTIONS: u64 = 20;
 /// CPU time after the record, and the ending thread's time since the scheduler last added it up, at a tick or a switch
 /// (at most 4 ms with CONFIG_HZ=250, 10 ms with 100): the longer tick, and 10 ms for tearing down the memory. Without
 /// other load, 3 ms were the most that was seen.
@@ -109,7 +110,7 @@ fn compare_args(truth: &Shown, exec: &Value, out: &mut Differences) {
     if exec["args_truncated"] == true {
         let cut = told.strip_suffix(b"\0").unwrap_or(&told);
         out.equal(truth.pid, "a cut argv is a beginning", truth.args.starts_with(cut), true);
-        out.equal(truth.pid, "a cut argv is shorter", (told.len() as u64) < truth.args_bytes, true);
+        out.equal(truth.pid, "a cut argv is shorter", (cut.len() as u64) < truth.args_bytes, true);
     } else {
         out.equal(truth.pid, "args_truncated", exec["args_truncated"].as_bool(), Some(false));
         out.equal(truth.pid, "argv", text(&told), text(&truth.args));

@@ -12,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use crate::place::Place;
 use crate::{Session, place};
 
-/// How long a run may take before it is killed, in seconds. Each workload ends itself after 30.
+/// How long a run may take before it is killed, in seconds, unless told otherwise. Each workload ends itself after 30.
 const DEADLINE: i64 = 60;
 
 /// A run of tracer that has not started yet.
@@ -25,6 +25,7 @@ pub struct Trace {
     stdin: Vec<u8>,
     prelude: String,
     uid: u32,
+    deadline: i64,
 }
 
 impl Trace {
@@ -39,6 +40,7 @@ impl Trace {
             stdin: Vec::new(),
             prelude: String::new(),
             uid: 0,
+            deadline: DEADLINE,
         }
     }
 
@@ -85,6 +87,24 @@ impl Trace {
         self
     }
 
+    /// Lets it take longer than a minute.
+    pub fn within(mut self, seconds: i64) -> Self {
+        self.deadline = seconds;
+        self
+    }
+
+    /// A path in the command's working directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        self.place.cwd().join(name)
+    }
+
+    /// Adds words to the command.
+    pub fn args<S: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.command.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+        self
+    }
+
     /// Runs it to its end, which must leave a whole session.
     pub fn run(self) -> Session {
         Session::load(self.outcome())
@@ -116,13 +136,13 @@ impl Trace {
         let writer = thread::spawn(move || stdin.write_all(&self.stdin));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        let in_time = ends_in_time(&child);
+        let in_time = ends_in_time(&child, self.deadline);
         let status = child.wait().unwrap();
         // A command that reads nothing closes the pipe early; that is no failure of the run.
         drop(writer.join().unwrap());
         let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        assert!(in_time, "tracer was killed after {DEADLINE} s; stderr:\n{stderr}");
+        assert!(in_time, "tracer was killed after {} s; stderr:\n{stderr}", self.deadline);
         Outcome { status, stdout, stderr, place: self.place }
     }
 
@@ -176,10 +196,10 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
 }
 
 /// Waits for the child's end. At the deadline kills the process group, which is its own.
-fn ends_in_time(child: &Child) -> bool {
+fn ends_in_time(child: &Child, seconds: i64) -> bool {
     let pid = Pid::from_child(child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-    let deadline = Timespec { tv_sec: DEADLINE, tv_nsec: 0 };
+    let deadline = Timespec { tv_sec: seconds, tv_nsec: 0 };
     let in_time = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline)).unwrap() == 1;
     if !in_time {
         kill_process_group(pid, Signal::KILL).unwrap();

@@ -1,5 +1,7 @@
 //! How processes end: one exit each, with the status and the totals that `wait4` reports, and the cause of death.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::traced;
 
@@ -87,6 +89,16 @@ fn a_victim_names_its_killer_by_the_comm_of_that_moment() {
 }
 
 #[test]
+fn of_two_senders_the_one_whose_signal_killed_is_the_killer() {
+    let session = traced(["two-senders"]);
+    let victim = session.process(session.note("victim").pid);
+    assert_eq!(
+        (&victim["exit_signal"], &victim["killed_by"]["comm"]),
+        (&json!(libc::SIGKILL), &json!("culprit"))
+    );
+}
+
+#[test]
 fn a_signal_that_is_handled_kills_nobody() {
     let session = traced(["handled"]);
     let truth = session.reaped()[0];
@@ -123,4 +135,14 @@ fn a_process_that_takes_too_much_memory_is_an_oom_victim() {
     assert_eq!(row["killed_by"], Value::Null, "the kernel did it, not who happened to run");
     assert_eq!(session.events_of(victim, "oom").len(), 1);
     assert!(session.processes.iter().filter(|row| row["oom_killed"] == true).count() == 1);
+}
+
+#[test]
+fn the_cpu_time_of_a_tree_of_very_short_processes_is_what_wait_says() {
+    let session = tests::Trace::observed(["parallel", "2", "400", "exec"]).run();
+    let waited = session.reaped().into_iter().find(|reaped| reaped.has_waited).unwrap().cpu_us;
+    let told = Duration::from_secs_f64(session.summary["cpu_seconds"].as_f64().unwrap());
+    let waited = Duration::from_micros(waited);
+    let roots_own = Duration::from_millis(100);
+    assert!((waited..waited + roots_own).contains(&told), "{told:?} told, {waited:?} waited for");
 }

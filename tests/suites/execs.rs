@@ -84,10 +84,26 @@ fn two_megabytes_of_arguments_are_cut_with_a_word() {
 }
 
 #[test]
-fn arguments_up_to_the_largest_record_are_whole() {
-    for count in ["1", "4", "30", "300"] {
-        let session = traced(["big-argv", count, "100"]);
-        assert_eq!(session.last_exec()["args_truncated"], false, "{count} arguments of 100 bytes");
+fn arguments_are_whole_up_to_the_last_byte_of_each_record_size() {
+    let others = "workload show ".len() + 1;
+    for total in [511, 512, 513, 4095, 4096, 4097, 32_767, 32_768, 32_769, 65_536] {
+        let session = traced(["big-argv", "1", &(total - others).to_string()]);
+        let exec = session.last_exec();
+        assert_eq!(exec["args_bytes"], total, "the workload does what it says");
+        assert_eq!(exec["args_truncated"], total > 32_768, "{total} bytes of arguments");
+    }
+}
+
+#[test]
+fn file_names_are_whole_up_to_the_longest_path() {
+    for length in [100, 255, 256, 257, 1000, 4095] {
+        let session = traced(["long-path", &length.to_string()]);
+        assert_eq!(
+            session.last_exec()["filename"].as_str().unwrap().len(),
+            length,
+            "the workload does what it says"
+        );
+        assert_eq!(session.last_exec()["filename_truncated"], false, "{length} bytes of file name");
     }
 }
 

@@ -70,7 +70,7 @@ fn a_process_whose_exit_was_lost_has_ended_all_the_same() {
         untold.count(),
         "the status is unknown where the exit was lost, and only there"
     );
-    assert_eq!(session.summary["orphans"], 0);
+    assert_eq!(session.summary["orphans"], json!([]));
 }
 
 #[test]
@@ -137,4 +137,15 @@ fn everything_counts_up_when_every_ring_and_map_is_too_small() {
 fn rings_of_the_default_size_lose_nothing_of_a_burst() {
     let session = Trace::case(["behind-its-back", "forks", "2000"]).run();
     session.assert_whole();
+}
+
+#[test]
+fn the_programs_say_what_they_lose_when_asked_and_nothing_otherwise() {
+    let words = "tree map full: process";
+    let crowd = || Trace::case(["crowd", "40"]);
+    let asked = crowd().flags(["-vv", "--max-processes", "16"]).run();
+    let told = asked.outcome.stderr.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(told, asked.lost("untracked"), "{}", asked.outcome.stderr);
+    let unasked = crowd().flags(["--max-processes", "16"]).run();
+    assert!(!unasked.outcome.stderr.contains(words), "{}", unasked.outcome.stderr);
 }

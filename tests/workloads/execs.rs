@@ -1,6 +1,7 @@
 //! execs that fail, repeat, or bring unusual arguments.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -42,4 +43,13 @@ pub(crate) fn big_argv(args: &[String]) -> i32 {
     let argv: Vec<&[u8]> =
         [b"workload".as_slice(), b"show"].into_iter().chain(words.iter().map(Vec::as_slice)).collect();
     sys::exec(&me(), &argv)
+}
+
+/// `long-path LENGTH`: `show` by a path of so many bytes.
+pub(crate) fn long_path(args: &[String]) -> i32 {
+    let length: usize = args[0].parse().unwrap();
+    symlink(me(), "me").unwrap();
+    // Slashes may be repeated, and the kernel keeps the path as it was given.
+    let path = format!(".{}me", "/".repeat(length - 3));
+    sys::exec(Path::new(&path), &[b"me", b"show"])
 }

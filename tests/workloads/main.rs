@@ -11,6 +11,7 @@
     reason = "a case that can't do what its name says must die loudly: its test sees the status"
 )]
 
+mod accounted;
 mod bystander;
 mod clones;
 mod cores;
@@ -51,6 +52,7 @@ const CASES: &[(&str, Case)] = &[
     ("segv", signals::segv),
     ("raise", signals::raise),
     ("assassin", signals::assassin),
+    ("two-senders", signals::two_senders),
     ("handled", signals::handled),
     ("dump-core", cores::dump_core),
     ("vfork", clones::vfork),
@@ -64,6 +66,7 @@ const CASES: &[(&str, Case)] = &[
     ("exec-again", execs::exec_again),
     ("no-argv", execs::no_argv),
     ("big-argv", execs::big_argv),
+    ("long-path", execs::long_path),
     ("memfd", images::memfd),
     ("setuid", images::setuid),
     ("script-chain", scripts::script_chain),
@@ -71,6 +74,7 @@ const CASES: &[(&str, Case)] = &[
     ("odd-file-name", names::odd_file_name),
     ("rename-main", names::rename_main),
     ("rename-thread", names::rename_thread),
+    ("accounted", accounted::accounted),
     ("oom", oom::oom),
     ("on-demand", demand::on_demand),
     ("spawn", demand::spawn_many),

@@ -1,5 +1,7 @@
 //! Deaths by signal, and a signal that is none.
 
+use std::io::{Read, Write};
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::environment::note;
@@ -29,6 +31,28 @@ pub(crate) fn assassin(args: &[String]) -> i32 {
     note("assassin", std::process::id(), victim);
     // SAFETY: kill(2) touches no memory; the victim is our child and not reaped yet.
     unsafe { libc::kill(victim, signal) };
+    observe::reap(victim);
+    0
+}
+
+/// A child that blocks SIGTERM gets one from `innocent`, and then SIGKILL from `culprit`.
+pub(crate) fn two_senders(_args: &[String]) -> i32 {
+    let (told, teller) = std::io::pipe().unwrap();
+    let victim = sys::fork(|| {
+        sys::block(libc::SIGTERM);
+        (&teller).write_all(b"!").unwrap();
+        wait_for_ever()
+    });
+    (&told).read_exact(&mut [0]).unwrap();
+    for (name, signal) in [(&b"innocent"[..], Signal::TERM), (b"culprit", Signal::KILL)] {
+        let sender = sys::fork(|| {
+            names::set_comm(name);
+            kill_process(Pid::from_raw(victim).unwrap(), signal).unwrap();
+            0
+        });
+        observe::reap(sender);
+    }
+    note("victim", victim.cast_unsigned(), -1);
     observe::reap(victim);
     0
 }

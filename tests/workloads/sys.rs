@@ -22,6 +22,16 @@ pub(crate) fn forget_handlers() {
     }
 }
 
+/// Blocks a signal in the calling thread.
+pub(crate) fn block(signal: i32) {
+    // SAFETY: sigset_t is integers only, so zeros are a value of it: the empty set.
+    let mut set = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a local set, and the signal's number is valid.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    // SAFETY: reads a local set; the old one is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
 /// Forks; the child runs `child` and ends with the code that it gives. Only for processes with one thread.
 pub(crate) fn fork(child: impl FnOnce() -> i32) -> i32 {
     // SAFETY: the callers have one thread, so the child may do all that the parent may.

@@ -33,6 +33,8 @@ pub mod names {
     pub const COUNTS: &str = "COUNTS";
     /// Array with one `u32`: non-zero wakes the reader at each exec.
     pub const EAGER: &str = "EAGER";
+    /// aya-log's own ring, of the programs' diagnostics.
+    pub const DIAGNOSTICS: &str = "AYA_LOGS";
     /// Global [`KernelFacts`](crate::facts::KernelFacts).
     pub const FACTS: &str = "FACTS";
 }

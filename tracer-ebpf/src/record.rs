@@ -211,6 +211,9 @@ records! {
 /// Room for an interpreter's path: `BINPRM_BUF_SIZE` (include/uapi/linux/binfmts.h), so it always fits.
 pub const INTERP_LEN: usize = 256;
 
+/// Room for any path: `PATH_MAX`, its NUL included, and more, so that a string which fills it was cut.
+pub const PATH_LEN: usize = 4096 + 8;
+
 /// An exec record with room for `F` bytes of file name and `A` bytes of arguments.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -230,14 +233,14 @@ pub type ExecSmall = Exec<256, 512>;
 /// For a compiler's command line.
 pub type ExecMedium = Exec<256, 4096>;
 /// For long paths and for generated command lines.
-pub type ExecLarge = Exec<4096, 32768>;
+pub type ExecLarge = Exec<PATH_LEN, 32768>;
 
 const _: () = assert!(size_of::<ExecSmall>() == 120 + 256 + 256 + 512);
 const _: () = assert!(size_of::<ExecMedium>() == 120 + 256 + 256 + 4096);
-const _: () = assert!(size_of::<ExecLarge>() == 120 + 256 + 4096 + 32768);
+const _: () = assert!(size_of::<ExecLarge>() == 120 + 256 + 4104 + 32768);
 const _: () = assert!(core::mem::offset_of!(ExecLarge, interp) == 120);
 const _: () = assert!(core::mem::offset_of!(ExecLarge, filename) == 120 + 256);
-const _: () = assert!(core::mem::offset_of!(ExecLarge, args) == 120 + 256 + 4096);
+const _: () = assert!(core::mem::offset_of!(ExecLarge, args) == 120 + 256 + 4104);
 const _: () = assert!(core::mem::offset_of!(Header, seq) == 8);
 const _: () = assert!(core::mem::offset_of!(Header, comm) == 48);
 const _: () = assert!(core::mem::offset_of!(ExecFixed, cwd_ino) == 88);

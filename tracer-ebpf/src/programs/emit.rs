@@ -27,7 +27,7 @@ pub(crate) fn member(pid: u32) -> Option<Member> {
 #[inline(always)]
 pub(crate) fn entry(pid: u32) -> Option<Member> {
     // SAFETY: entries are replaced or removed only by the process that they describe, or by the fork that makes it.
-    unsafe { TREE.get(&pid) }.copied()
+    unsafe { TREE.get(pid) }.copied()
 }
 
 /// An event under way: counted and timed, not yet in a ring.
@@ -106,6 +106,6 @@ pub(crate) fn current_comm(comm: *mut [u8; COMM_LEN]) {
 /// How to hand a record over: silently, until enough of them wait or `eager` says that somebody does.
 #[inline(always)]
 pub(crate) fn wake(ring: &RingBuf, eager: bool) -> u64 {
-    let wake = eager || ring.query(BPF_RB_AVAIL_DATA as u64) >= u64::from(fact!(wake_at));
-    if wake { BPF_RB_FORCE_WAKEUP as u64 } else { BPF_RB_NO_WAKEUP as u64 }
+    let wake = eager || ring.query(u64::from(BPF_RB_AVAIL_DATA)) >= u64::from(fact!(wake_at));
+    if wake { u64::from(BPF_RB_FORCE_WAKEUP) } else { u64::from(BPF_RB_NO_WAKEUP) }
 }

@@ -4,6 +4,8 @@
 //! id. Arguments are read from the new stack, where exec has just written them. The record's size class is chosen by
 //! their length; a path that does not fit the smaller classes takes the large one.
 
+use core::arch::asm;
+
 use aya_ebpf::helpers::generated::{
     bpf_get_current_cgroup_id, bpf_get_current_uid_gid, bpf_probe_read_kernel_str, bpf_probe_read_user,
 };
@@ -12,7 +14,7 @@ use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::Member;
-use tracer_ebpf::record::{Exec, ExecFixed, INTERP_LEN, Kind, flag};
+use tracer_ebpf::record::{Exec, ExecFixed, INTERP_LEN, Kind, PATH_LEN, flag};
 
 use crate::emit::{Event, begin, current_comm, member, wake};
 use crate::kernel::{Address, current, namespace_pid, read};
@@ -54,7 +56,7 @@ pub(crate) fn exec(ctx: RawTracePointContext) -> i32 {
     } else {
         false
     };
-    if !done && !emit::<4096, 32768>(&event, pid, &member, &image) {
+    if !done && !emit::<PATH_LEN, 32768>(&event, pid, &member, &image) {
         debug!(&ctx, "exec of {}: file name longer than a path can be", pid);
     }
     0
@@ -72,7 +74,7 @@ fn emit<const F: usize, const A: usize>(event: &Event, pid: u32, member: &Member
     unsafe {
         let filename = (&raw mut (*record).filename).cast();
         let copied = bpf_probe_read_kernel_str(filename, F as u32, image.filename as *const _);
-        if copied >= F as i64 && F < 4096 {
+        if copied >= F as i64 && F < PATH_LEN {
             slot.discard(0);
             return false;
         }
@@ -101,9 +103,15 @@ fn emit<const F: usize, const A: usize>(event: &Event, pid: u32, member: &Member
 #[inline(always)]
 fn arguments<const A: usize>(to: *mut core::ffi::c_void, image: &Image) -> (u32, u16) {
     let truncated = image.args_total > A as u64;
-    let len = if truncated { A as u32 } else { image.args_total as u32 };
-    // A bound that the verifier sees on the very register that it passes on.
-    let len = if len > A as u32 { A as u32 } else { len };
+    let mut len = if truncated { A as u64 } else { image.args_total };
+    // The compiler knows that `len` is at most `A`, but verifiers before 6.3 lose track of it. Assembly makes the
+    // compiler forget, so that it leaves the check below where the verifier sees it.
+    // SAFETY: moves a register to itself.
+    unsafe { asm!("{len} = {len}", len = inout(reg) len) };
+    if len > A as u64 {
+        len = A as u64;
+    }
+    let len = len as u32;
     // SAFETY: `to` has `A` bytes, and `len` is at most that.
     if unsafe { bpf_probe_read_user(to, len, image.args as *const _) } != 0 {
         return (0, flag::ARGS_UNREADABLE);

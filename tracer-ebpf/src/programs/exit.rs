@@ -30,7 +30,7 @@ pub(crate) fn exit(ctx: RawTracePointContext) -> i32 {
     } else {
         read::<i32>(signal, Field::SignalLive) == 0
     };
-    if !last || TREE.remove(&pid).is_err() {
+    if !last || TREE.remove(pid).is_err() {
         return 0;
     }
     let Some(event) = begin(Kind::Exit) else { return 0 };

@@ -34,7 +34,7 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
     };
     let Some(event) = begin(Kind::Fork) else { return 0 };
     let mut flags = 0;
-    if TREE.insert(&pid, &member, 0).is_err() {
+    if TREE.insert(pid, member, 0).is_err() {
         event.untracked();
         flags = flag::UNTRACKED;
         warn!(&ctx, "tree map full: process {} and its children are not tracked", pid);

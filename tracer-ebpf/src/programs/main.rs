@@ -13,6 +13,14 @@
 #![no_main]
 // An atomic addition without a result, which every supported kernel knows, can be had in assembly only.
 #![feature(asm_experimental_arch)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::multiple_unsafe_ops_per_block,
+    clippy::needless_pass_by_value,
+    reason = "helpers pack two numbers into one, records are filled field by field, and aya passes contexts by value; \
+              a checked conversion would be a branch that the verifier walks for nothing"
+)]
 
 mod emit;
 mod exec;
@@ -25,7 +33,6 @@ mod rename;
 mod signal;
 mod totals;
 
-#[cfg(target_arch = "bpf")]
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     // The verifier proves that no program reaches this.

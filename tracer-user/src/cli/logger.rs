@@ -8,7 +8,8 @@ struct Stderr;
 
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        // What libraries have to say about their own work is not for the person who runs a command.
+        metadata.level() <= log::max_level() && metadata.target().starts_with("tracer")
     }
 
     fn log(&self, record: &Record<'_>) {

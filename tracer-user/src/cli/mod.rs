@@ -7,9 +7,9 @@ mod report;
 mod run;
 mod size;
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
+
+use crate::run::signals::Inherited;
 
 /// tracer's own failure, as `env` and `timeout` have it.
 const FAILED: u8 = 125;
@@ -27,18 +27,27 @@ enum Command {
     Run(run::Run),
 }
 
-/// Parses the arguments, does what they say, and returns the exit status.
+/// Parses the arguments, does what they say, and returns the exit status. Call it before anything else.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main() -> u8 {
+    let inherited = Inherited::capture();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Nothing can be done about a closed stream that the help goes to.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
-        }
+        Err(error) => return usage(&error),
     };
     match cli.command {
-        Command::Run(run) => run.main(),
+        Command::Run(run) => run.main(&inherited),
     }
+}
+
+/// Help goes to stdout as it is; an error to stderr, in tracer's voice.
+fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        // Nothing can be done about a closed stream that the help goes to.
+        let _ = error.print();
+        return 0;
+    }
+    let text = error.to_string();
+    report::say(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+    FAILED
 }

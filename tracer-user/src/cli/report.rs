@@ -27,8 +27,8 @@ fn lines(outcome: &Outcome, command: &str) -> Vec<String> {
         }
         End::Code(_) | End::Signal(_) => lines.push(outcome.sentence.clone()),
     }
-    let mut cost =
-        format!("{} wall, {} CPU", duration(outcome.elapsed_seconds), duration(outcome.cpu_seconds));
+    let cpu = outcome.cpu_seconds.map_or("unknown".to_owned(), duration);
+    let mut cost = format!("{} wall, {cpu} CPU", duration(outcome.elapsed_seconds));
     if let Some((rss, comm)) = &outcome.largest {
         let _ = write!(cost, ", largest process {} ({comm})", kib(*rss));
     }

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
@@ -13,7 +12,7 @@ use crate::kernel::load::Settings;
 use crate::record::runtime::DEFAULT_TMPFS;
 use crate::run::outcome::End;
 use crate::run::plan::Plan;
-use crate::run::signals::die_by;
+use crate::run::signals::{Inherited, die_by};
 use crate::run::{RunError, run, support};
 use crate::session::id::SessionId;
 use crate::session::text::for_terminal;
@@ -61,24 +60,24 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn main(self) -> ExitCode {
+    pub(super) fn main(self, inherited: &Inherited) -> u8 {
         logger::install(self.log_level());
         let (quiet, command) = (self.quiet, for_terminal(self.command[0].as_bytes()));
         let plan = match self.plan() {
             Ok(plan) => plan,
             Err(message) => return fail(quiet, &message),
         };
-        match run(&plan) {
+        match run(&plan, inherited) {
             Err(error) => fail(quiet, &describe(&error)),
             Ok(outcome) => {
                 if !quiet {
                     report::print(&outcome, &command);
                 }
                 match outcome.end {
-                    End::Code(code) | End::NotRun(code, _) => ExitCode::from(code),
+                    End::Code(code) | End::NotRun(code, _) => code,
                     End::Signal(signal) => {
                         die_by(signal);
-                        ExitCode::from(128 + signal)
+                        128 + signal
                     }
                 }
             }
@@ -148,11 +147,11 @@ fn default_log_dir() -> Result<PathBuf, String> {
     Ok(state.join("tracer"))
 }
 
-fn fail(quiet: bool, message: &str) -> ExitCode {
+fn fail(quiet: bool, message: &str) -> u8 {
     if !quiet {
         report::say(message);
     }
-    ExitCode::from(FAILED)
+    FAILED
 }
 
 /// The error chain as one sentence, and what to do.

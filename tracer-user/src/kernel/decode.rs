@@ -81,7 +81,7 @@ impl Decoder {
         // A ring record's length is exact, so it tells the size class.
         let at_args = at_filename
             + match bytes.len() {
-                n if n == size_of::<record::ExecLarge>() => 4096,
+                n if n == size_of::<record::ExecLarge>() => record::PATH_LEN,
                 n if n == size_of::<record::ExecMedium>() || n == size_of::<record::ExecSmall>() => 256,
                 len => return Err(DecodeError::Short { kind: "exec", len }),
             };

@@ -206,13 +206,23 @@ pub struct Directory {
 }
 
 /// A process's name: at most 15 bytes, of any value but NUL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Comm([u8; tracer_ebpf::COMM_LEN]);
 
 impl Comm {
     /// From the kernel's NUL-terminated array.
     #[must_use]
     pub fn new(comm: [u8; tracer_ebpf::COMM_LEN]) -> Self {
+        Self(comm)
+    }
+
+    /// From a name of any length, cut where the kernel cuts a name.
+    #[must_use]
+    pub fn cut(name: &[u8]) -> Self {
+        let mut comm = [0; tracer_ebpf::COMM_LEN];
+        for (place, byte) in comm.iter_mut().take(tracer_ebpf::COMM_LEN - 1).zip(name) {
+            *place = *byte;
+        }
         Self(comm)
     }
 

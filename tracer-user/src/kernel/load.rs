@@ -7,14 +7,16 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
-use aya::programs::RawTracePoint;
 use aya::programs::raw_trace_point::RawTracePointLink;
+use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya_log::EbpfLogger;
 use tracer_ebpf::count::Counters;
 use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::names;
 
 use super::facts::{FactsError, Kernel, read_kernel_facts};
+use super::loss::Loss;
 use super::{fdinfo, quiet_aya};
 use crate::process::identity::Identity;
 
@@ -62,13 +64,21 @@ pub enum LoadError {
     /// The object was refused as a whole: its maps could not be made.
     #[error("the kernel did not take the BPF object")]
     Load(#[source] Box<EbpfError>),
-    /// A program was refused.
+    /// The kernel's verifier refused a program; what it said went to the log.
+    #[error("the kernel's verifier refused the program on {tracepoint}")]
+    Verifier {
+        /// The tracepoint.
+        tracepoint: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A program could not be loaded or attached.
     #[error("the kernel did not take the program on {tracepoint}")]
     Program {
         /// The tracepoint.
         tracepoint: &'static str,
         /// Why.
-        source: Box<aya::programs::ProgramError>,
+        source: Box<ProgramError>,
     },
     /// A map can't be used.
     #[error("the BPF map {name} can't be used")]
@@ -78,6 +88,9 @@ pub enum LoadError {
         /// Why.
         source: Box<aya::maps::MapError>,
     },
+    /// The programs' own diagnostics can't be read.
+    #[error("the programs' own diagnostics can't be read")]
+    Diagnostics(#[source] aya_log::Error),
     /// The object is not the one that this binary was built with.
     #[error("the BPF object has no {name}: it is not the one of this build")]
     Missing {
@@ -103,11 +116,12 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../tracer-ebpf/prebuil
 pub struct Programs {
     /// The kernel that they run on.
     pub kernel: Kernel,
-    pub(super) ebpf: Ebpf,
+    ebpf: Ebpf,
     links: Vec<RawTracePointLink>,
     tree: HashMap<MapData, u32, Member>,
     eager: Array<MapData, u32>,
-    pub(super) counts: PerCpuArray<MapData, Counters>,
+    counts: PerCpuArray<MapData, Counters>,
+    diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 impl Programs {
@@ -117,10 +131,11 @@ impl Programs {
         kernel.facts.wake_at = settings.life_ring.min(settings.detail_ring) / 4;
         let mut ebpf = load_object(settings, &kernel)?;
         let links = attach(&mut ebpf, &kernel)?;
+        let diagnostics = diagnostics(&mut ebpf, settings)?;
         let tree = map(&mut ebpf, names::TREE)?;
         let eager = map(&mut ebpf, names::EAGER)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
-        Ok(Self { kernel, ebpf, links, tree, eager, counts })
+        Ok(Self { kernel, ebpf, links, tree, eager, counts, diagnostics })
     }
 
     /// From now on each child of `spawner` is the root of a tree.
@@ -144,14 +159,27 @@ impl Programs {
         map(&mut self.ebpf, name)
     }
 
+    /// Passes on what the programs themselves had to say.
+    pub fn flush_diagnostics(&mut self) {
+        if let Some(logger) = &mut self.diagnostics {
+            logger.flush();
+        }
+    }
+
     /// Detaches: no event is made after this. Counters stay readable.
     pub fn detach(&mut self) {
         self.links.clear();
     }
 
+    /// What was lost, where `received` records of each CPU arrived. Exact once the programs are detached and
+    /// everything was read.
+    pub fn loss(&self, received: &[u64]) -> Result<Loss, LoadError> {
+        let counters = self.counts.get(&0, 0).map_err(map_error(names::COUNTS))?;
+        Ok(Loss::account(&counters, received, self.skipped()))
+    }
+
     /// How often the kernel skipped a program, because one was at work on that CPU (Linux 5.12 and later say so).
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
+    fn skipped(&self) -> u64 {
         let fds = self.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
         fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
             .sum()
@@ -168,6 +196,12 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         .map_max_entries(names::LIFE, settings.life_ring)
         .map_max_entries(names::DETAIL, settings.detail_ring)
         .map_max_entries(names::TREE, settings.processes);
+    if settings.diagnostics == log::LevelFilter::Off {
+        loader.map_max_entries(
+            names::DIAGNOSTICS,
+            u32::try_from(rustix::param::page_size()).unwrap_or(1 << 16),
+        );
+    }
     let loaded = match &settings.object {
         None => loader.load(OBJECT),
         Some(path) => {
@@ -176,6 +210,18 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         }
     };
     loaded.map_err(|error| LoadError::Load(Box::new(error)))
+}
+
+/// Made after the programs are loaded: it takes a map that they need. Without it their words cost nothing: the level
+/// is a constant to the verifier, which drops the branches.
+fn diagnostics(
+    ebpf: &mut Ebpf,
+    settings: &Settings,
+) -> Result<Option<EbpfLogger<&'static dyn log::Log>>, LoadError> {
+    if settings.diagnostics == log::LevelFilter::Off {
+        return Ok(None);
+    }
+    EbpfLogger::init(ebpf).map(Some).map_err(LoadError::Diagnostics)
 }
 
 fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, LoadError> {
@@ -187,7 +233,7 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
     };
     let mut links = Vec::with_capacity(PROBES.len());
     for (name, tracepoint) in PROBES.into_iter().filter(|(_, tracepoint)| has(tracepoint)) {
-        let refused = |source| LoadError::Program { tracepoint, source: Box::new(source) };
+        let refused = |error| refusal(tracepoint, error);
         let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
         let program: &mut RawTracePoint = program.try_into().map_err(refused)?;
         program.load().map_err(refused)?;
@@ -195,6 +241,16 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
         links.push(program.take_link(link).map_err(refused)?);
     }
     Ok(links)
+}
+
+fn refusal(tracepoint: &'static str, error: ProgramError) -> LoadError {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } if !verifier_log.to_string().is_empty() => {
+            log::debug!("{tracepoint}: {verifier_log}");
+            LoadError::Verifier { tracepoint, source: io_error }
+        }
+        error => LoadError::Program { tracepoint, source: Box::new(error) },
+    }
 }
 
 fn map<T: TryFrom<aya::maps::Map, Error = aya::maps::MapError>>(

@@ -70,8 +70,8 @@ pub struct SignalSeen {
 pub struct End {
     /// Its wait status.
     pub status: Status,
-    /// What it used.
-    pub totals: Totals,
+    /// What it used; `None`: only its status is known, from `wait`.
+    pub totals: Option<Totals>,
 }
 
 /// Who adopted an orphan.

@@ -1,6 +1,7 @@
 //! `/proc/PID/stat` (proc_pid_stat(5)): the one line that has a process's identity and its name in one read.
 
 use super::identity::{Identity, Ticks};
+use super::proc::number::decimal;
 
 /// What is used of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,55 @@ pub struct Stat {
     pub start: Ticks,
 }
 
+/// The line in place, without a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatLine<'a> {
+    /// Process id.
+    pub pid: u32,
+    /// Name, of any bytes.
+    pub comm: &'a [u8],
+    /// State of the main thread: `R`, `S`, `D`, `Z` …
+    pub state: u8,
+    /// Parent at the moment.
+    pub ppid: u32,
+    /// User CPU time of all its threads, also of those that ended.
+    pub utime: Ticks,
+    /// System CPU time of the same.
+    pub stime: Ticks,
+    /// Threads that are not reaped yet. 0: the process is being reaped at this moment, and its other figures are
+    /// not there any more (fs/proc/array.c, `do_task_stat`, where `lock_task_sighand` fails).
+    pub threads: u64,
+    /// Start time.
+    pub start: Ticks,
+}
+
+impl<'a> StatLine<'a> {
+    /// Parses a line. The name may itself hold blanks and parentheses, so its end is the last `)`.
+    #[must_use]
+    pub fn parse(line: &'a [u8]) -> Option<Self> {
+        let open = memchr::memchr(b'(', line)?;
+        let close = memchr::memrchr(b')', line)?;
+        let pid = u32::try_from(decimal(line[..open].trim_ascii())?).ok()?;
+        let comm = line.get(open + 1..close)?;
+        // Field 3 (state) comes first here, so field N is at N - 3; each `nth` counts from the field after the last.
+        let rest = line[close + 1..].trim_ascii();
+        let mut fields = rest.split(|byte| *byte == b' ');
+        let state = *fields.next()?.first()?;
+        let ppid = u32::try_from(decimal(fields.next()?)?).ok()?;
+        let utime = Ticks(decimal(fields.nth(9)?)?);
+        let stime = Ticks(decimal(fields.next()?)?);
+        let threads = decimal(fields.nth(4)?)?;
+        let start = Ticks(decimal(fields.nth(1)?)?);
+        Some(Self { pid, comm, state, ppid, utime, stime, threads, start })
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { pid: self.pid, start: self.start }
+    }
+}
+
 impl Stat {
     /// Reads the line of `pid`. `None`: there is no such process, or the line makes no sense.
     #[must_use]
@@ -26,24 +76,11 @@ impl Stat {
         Self::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Parses a line. The name may itself hold blanks and parentheses, so its end is the last `)`.
+    /// Parses a line.
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
-        let open = line.iter().position(|byte| *byte == b'(')?;
-        let close = line.iter().rposition(|byte| *byte == b')')?;
-        let pid = std::str::from_utf8(line.get(..open)?).ok()?.trim().parse().ok()?;
-        let comm = line.get(open + 1..close)?.to_vec();
-        let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
-        // Field 3 (state) comes first here, so field N is at N - 3.
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        Some(Self {
-            pid,
-            comm,
-            state: *fields.first()?.as_bytes().first()?,
-            ppid: fields.get(1)?.parse().ok()?,
-            threads: fields.get(17)?.parse().ok()?,
-            start: Ticks(fields.get(19)?.parse().ok()?),
-        })
+        let StatLine { pid, comm, state, ppid, threads, start, .. } = StatLine::parse(line)?;
+        Some(Self { pid, comm: comm.to_vec(), state, ppid, threads, start })
     }
 
     /// Who this is.
@@ -61,7 +98,9 @@ impl Stat {
 
 #[cfg(test)]
 mod tests {
-    use super::Stat;
+    use proptest::prelude::*;
+
+    use super::{Stat, StatLine};
     use crate::process::identity::Ticks;
 
     const TAIL: &str = "S 1 2 2 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 12345 1000 200 18446744073709551615";
@@ -92,6 +131,26 @@ mod tests {
     fn what_is_no_line_is_none() {
         for line in [b"".as_slice(), b"(", b")(", b"5 (x)", b"5 (x) S", b"x (x) S 1 2"] {
             assert_eq!(Stat::parse(line), None);
+        }
+    }
+
+    #[test]
+    fn cpu_time_is_user_then_system() {
+        let line = format!("5 (x) {TAIL}");
+        let stat = StatLine::parse(line.as_bytes()).unwrap();
+        assert_eq!((stat.utime, stat.stime), (Ticks(5), Ticks(6)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_line_or_none(bytes: Vec<u8>) {
+            let _ = Stat::parse(&bytes);
+        }
+
+        #[test]
+        fn any_name_comes_back_whole(name: Vec<u8>) {
+            let line = [b"5 (".as_slice(), &name, b") ", TAIL.as_bytes()].concat();
+            prop_assert_eq!(Stat::parse(&line).unwrap().comm, name);
         }
     }
 

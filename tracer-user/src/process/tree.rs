@@ -88,7 +88,7 @@ impl Tree {
             What::Exit(exit) => {
                 member.ended_ns = Some(event.ktime_ns);
                 member.cgroup_id = exit.cgroup_id.or(member.cgroup_id);
-                member.end = Some(End { status: exit.status, totals: exit.totals });
+                member.end = Some(End { status: exit.status, totals: Some(exit.totals) });
                 return Change { ended: self.living.remove(&event.process.pid), settled };
             }
             What::Signal(signal) => signal_to(member, signal, event.ktime_ns),

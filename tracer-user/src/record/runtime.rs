@@ -11,12 +11,12 @@ pub const DEFAULT_TMPFS: &str = "/dev/shm";
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeDirError {
     /// It can't be made.
-    #[error("the runtime directory {path} can't be made ({source}); give another place with --tmpfs-path")]
+    #[error("the runtime directory {path} can't be made ({why}); give another place with --tmpfs-path")]
     Make {
         /// The directory.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// Somebody else could write into it.
     #[error(
@@ -34,7 +34,7 @@ pub enum RuntimeDirError {
 pub fn open(tmpfs: &Path) -> Result<PathBuf, RuntimeDirError> {
     let uid = rustix::process::geteuid().as_raw();
     let path = tmpfs.join(format!("tracer-{uid}"));
-    let failed = |source| RuntimeDirError::Make { path: path.clone(), source };
+    let failed = |why| RuntimeDirError::Make { path: path.clone(), why };
     match std::fs::DirBuilder::new().mode(0o700).create(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

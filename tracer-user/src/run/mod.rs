@@ -7,9 +7,11 @@
 //! ```
 //!
 //! - [`plan`]: what is to be done, checked. [`outcome`]: what came of it.
+//! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing.
 //! - [`support`]: what to do where the kernel refuses.
 
+pub mod listener;
 pub mod outcome;
 pub mod plan;
 pub mod signals;
@@ -21,7 +23,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::kernel::events::{Events, EventsError, boot_ns};
+use crate::kernel::event::Status;
+use crate::kernel::events::boot_ns;
 use crate::kernel::load::{LoadError, Programs};
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
@@ -29,6 +32,7 @@ use crate::record::runtime;
 use crate::session::clock::Clock;
 use crate::session::finish::{FinishError, LogDir};
 use crate::session::recording::Recording;
+use listener::Listener;
 use outcome::Outcome;
 use plan::Plan;
 use signals::{Inherited, Signals};
@@ -46,9 +50,6 @@ pub enum RunError {
     /// The programs do not run.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Events can't be read.
-    #[error(transparent)]
-    Events(#[from] EventsError),
     /// The command can't be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
@@ -64,26 +65,26 @@ pub enum RunError {
 }
 
 /// Runs the command, and returns what came of it. Warnings go to `log`.
-pub fn run(plan: &Plan) -> Result<Outcome, RunError> {
+pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
     if let Some(obstacle) = support::obstacle() {
         return Err(RunError::Unsupported(obstacle));
     }
     let log_dir = LogDir::open(&plan.log_dir, &plan.session_id)?;
-    let inherited = Inherited::capture();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(RunError::Wait)?.block_on(async {
         let mut programs = Programs::load(&plan.settings)?;
         let mut recording = Recording::new(Clock::new(Timestamp::now(), boot_ns()));
-        let mut signals = Signals::install(&inherited).map_err(RunError::Wait)?;
-        let child = start(plan, &inherited, &mut programs)?;
+        let mut signals = Signals::install(inherited).map_err(RunError::Wait)?;
+        let child = start(plan, inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
-        let mut events = Events::new(&mut programs)?;
-        follow(plan, &child, &mut signals, &mut events, &mut recording).await?;
+        let mut listener = Listener::new(&mut programs);
+        follow(plan, &child, &mut signals, &mut programs, &mut listener, &mut recording).await?;
         let ended = child.reap().map_err(RunError::Wait)?;
         programs.detach();
-        events.read(|event| keep(&mut recording, &event))?;
-        let loss = events.loss(&programs)?;
-        recording.settle(boot_ns()).map_err(RunError::Record)?;
+        listener.read(&mut recording);
+        programs.flush_diagnostics();
+        let loss = listener.loss(&programs)?;
+        recording.settle(boot_ns(), Status(ended.status)).map_err(RunError::Record)?;
         Ok(Outcome::write(plan, &log_dir, recording, ended, loss, &programs.kernel.release))
     })
 }
@@ -94,7 +95,9 @@ fn start(plan: &Plan, inherited: &Inherited, programs: &mut Programs) -> Result<
     let started = Stat::read(me).map(|stat| stat.start).unwrap_or_default();
     programs.track_children_of(Identity { pid: me, start: started })?;
     let child = Child::spawn(&plan.command, inherited);
-    programs.stop_tracking_children_of(me)?;
+    if let Err(error) = programs.stop_tracking_children_of(me) {
+        log::warn!("{error}; tracer itself seems to start processes");
+    }
     Ok(child?)
 }
 
@@ -103,10 +106,11 @@ async fn follow(
     plan: &Plan,
     child: &Child,
     signals: &mut Signals,
-    events: &mut Events,
+    programs: &mut Programs,
+    listener: &mut Listener,
     recording: &mut Recording,
 ) -> Result<(), RunError> {
-    events.read(|event| keep(recording, &event))?;
+    listener.read(recording);
     spool_to_file(plan, recording);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -118,17 +122,12 @@ async fn follow(
                 return Ok(());
             }
             signal = signals.next() => child.signal(signal),
-            woken = events.woken() => woken?,
+            () = listener.woken() => {}
             _ = tick.tick() => {}
         }
-        events.read(|event| keep(recording, &event))?;
+        listener.read(recording);
         flush(recording);
-    }
-}
-
-fn keep(recording: &mut Recording, event: &crate::kernel::event::Event) {
-    if let Err(error) = recording.take(event) {
-        log::warn!("an event of process {} can't be kept ({error})", event.process);
+        programs.flush_diagnostics();
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Outcome {
     /// Wall time, seconds.
     pub elapsed_seconds: f64,
     /// CPU time of all processes that ended, seconds.
-    pub cpu_seconds: f64,
+    pub cpu_seconds: Option<f64>,
     /// The highest peak resident set of one process, KiB, and its name.
     pub largest: Option<(u64, String)>,
     /// Processes in the tree.
@@ -121,7 +121,8 @@ impl Outcome {
             peak_tree_rss_kb: None,
             peak_oom_score: None,
             peak_fd_ratio: None,
-            cpu_seconds: seconds(figures.cpu_us),
+            // Either may miss something: `wait` those that nobody waited for, the ends what is booked after them.
+            cpu_seconds: Some(seconds(ended.cpu_us.max(figures.cpu_us.unwrap_or(0)))),
             largest_process: figures.largest.as_ref().map(largest),
             anomaly_count: 0,
             orphans: figures.orphans.iter().map(Orphan::of).collect(),
@@ -162,10 +163,7 @@ fn remove_spool(recording: Recording, outcome: Outcome) -> Outcome {
 fn root(figures: &Figures, ended: Ended) -> Member {
     figures.root.clone().unwrap_or_else(|| {
         let mut root = Member::new(NOBODY, NOBODY, 0);
-        root.end = Some(crate::process::member::End {
-            status: Status(ended.status),
-            totals: crate::kernel::event::Totals::default(),
-        });
+        root.end = Some(crate::process::member::End { status: Status(ended.status), totals: None });
         root
     })
 }

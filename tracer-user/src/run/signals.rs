@@ -15,11 +15,14 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Must be called before any handler is installed.
+    /// Takes note, and then ignores SIGPIPE, as every Rust program does: a closed pipe is an error like others. Must
+    /// be called first of all, before any handler is installed.
     #[must_use]
     pub fn capture() -> Self {
-        // The runtime ignores SIGPIPE before `main`; whether it was ignored before that can't be seen any more.
-        Self { ignored: CHANGED.map(|signal| signal != libc::SIGPIPE && is_ignored(signal)) }
+        let inherited = Self { ignored: CHANGED.map(is_ignored) };
+        // SAFETY: a system call on a valid signal number with a constant disposition.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        inherited
     }
 
     /// Whether `signal` was ignored.

@@ -28,6 +28,8 @@ pub struct Child {
 pub struct Ended {
     /// Its raw wait status.
     pub status: u32,
+    /// CPU time of the command and of all descendants that were waited for, µs.
+    pub cpu_us: u64,
     /// Why it could not be run at all: the error of `execvp`.
     pub not_run: Option<i32>,
 }
@@ -78,12 +80,12 @@ impl Child {
 
     /// Reaps it. Call this once it has ended; before, it waits.
     pub fn reap(mut self) -> io::Result<Ended> {
+        let pid = self.pid.as_raw_nonzero().get();
         let mut status = 0;
-        // SAFETY: `status` outlives the call, and no resource usage is asked for.
-        while unsafe {
-            libc::wait4(self.pid.as_raw_nonzero().get(), &raw mut status, 0, std::ptr::null_mut())
-        } < 0
-        {
+        // SAFETY: `rusage` is integers only, so zeros are a value of it.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: `status` and `usage` outlive the call.
+        while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } < 0 {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
                 return Err(error);
@@ -91,8 +93,13 @@ impl Child {
         }
         let mut errno = [0; 4];
         let not_run = self.failure.read_exact(&mut errno).is_ok().then(|| i32::from_ne_bytes(errno));
-        Ok(Ended { status: status.cast_unsigned(), not_run })
+        let cpu_us = micros(usage.ru_utime) + micros(usage.ru_stime);
+        Ok(Ended { status: status.cast_unsigned(), cpu_us, not_run })
     }
+}
+
+fn micros(time: libc::timeval) -> u64 {
+    u64::try_from(time.tv_sec * 1_000_000 + time.tv_usec).unwrap_or(0)
 }
 
 /// In the child: becomes the command, or says why not and exits as `env` does.

@@ -56,6 +56,9 @@ fn foreign_pid_namespace() -> Option<String> {
 /// What to do about a refusal by the kernel.
 #[must_use]
 pub fn advice(error: &LoadError) -> Option<&'static str> {
+    if let LoadError::Verifier { .. } = error {
+        return Some("this is a bug in tracer: please report it with `uname -r` and what -vv prints");
+    }
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = source {
         let os = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);

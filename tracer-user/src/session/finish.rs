@@ -23,12 +23,12 @@ pub struct LogDir(PathBuf);
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     /// The log directory can't be used.
-    #[error("the log directory {path} can't be used ({source}); give another one with --log-dir")]
+    #[error("the log directory {path} can't be used ({why}); give another one with --log-dir")]
     LogDir {
         /// The directory.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// There is a session of this id.
     #[error("there is a session {id} in {path} already; give another --session-id")]
@@ -39,12 +39,12 @@ pub enum FinishError {
         path: PathBuf,
     },
     /// A file of the session can't be written.
-    #[error("{path} can't be written ({source})")]
+    #[error("{path} can't be written ({why})")]
     Write {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -54,7 +54,7 @@ type Failed = (PathBuf, io::Error);
 impl LogDir {
     /// Makes `path`, or takes it as it is; and sees to it that `id` is free there.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
-        let unusable = |source| FinishError::LogDir { path: path.to_owned(), source };
+        let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = path.join("sessions");
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
         access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
@@ -96,7 +96,7 @@ pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Res
             if source.kind() == io::ErrorKind::AlreadyExists && path == place {
                 return Err(FinishError::Exists { id: id.clone(), path: log_dir.0.clone() });
             }
-            Err(FinishError::Write { path, source })
+            Err(FinishError::Write { path, why: source })
         }
     }
 }

@@ -38,7 +38,7 @@ struct Line<'a> {
     elapsed_seconds: f64,
     process_count: u64,
     peak_rss_kb: Option<u64>,
-    cpu_seconds: f64,
+    cpu_seconds: Option<f64>,
     anomaly_count: u64,
     orphan_count: usize,
     completeness: State,

@@ -1,7 +1,9 @@
 //! A session: one root's life as files that scripts and dashboards read.
 //!
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
-//! - [`summary`], [`index`], [`event_row`], [`process_row`]: the shapes, whose field names are a contract.
+//! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`]: the shapes, whose field names are a contract.
+//! - [`peaks`]: the highest figures over a session's rows.
+//! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`verdict`]: why a process ended.
 //! - [`id`], [`clock`], [`text`]: ids that are safe as names, times that never jump, bytes that come back.
 
@@ -10,8 +12,11 @@ pub mod event_row;
 pub mod finish;
 pub mod id;
 pub mod index;
+pub mod peaks;
 pub mod process_row;
 pub mod recording;
+pub mod replay;
+pub mod snapshot_row;
 pub mod summary;
 pub mod text;
 pub mod verdict;

@@ -97,7 +97,7 @@ impl<'a> ProcessRow<'a> {
     ) -> Self {
         let image = member.image.as_deref();
         let end = member.end.as_ref();
-        let totals = end.map(|end| end.totals);
+        let totals = end.and_then(|end| end.totals);
         let cwd = image.and_then(|image| image.cwd).and_then(|cwd| directories.known(cwd));
         Self {
             pid: member.id.pid,

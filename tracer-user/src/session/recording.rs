@@ -9,9 +9,9 @@ use tempfile::SpooledTempFile;
 use super::clock::Clock;
 use super::event_row::EventRow;
 use super::process_row::ProcessRow;
-use crate::kernel::event::{Event, What};
+use crate::kernel::event::{Event, Status, What};
 use crate::process::cwd::Directories;
-use crate::process::member::Member;
+use crate::process::member::{End, Member};
 use crate::process::settle::settle;
 use crate::process::stat::Stat;
 use crate::process::tree::Tree;
@@ -37,8 +37,8 @@ pub struct Recording {
 pub struct Figures {
     /// The root, once it ended or was settled.
     pub root: Option<Member>,
-    /// CPU time of those that ended, µs.
-    pub cpu_us: u64,
+    /// CPU time of those that ended, µs; `None`: no such end was seen.
+    pub cpu_us: Option<u64>,
     /// Those that outlived the root.
     pub orphans: Vec<Member>,
     /// The one with the highest peak resident set, and that peak in KiB.
@@ -74,10 +74,14 @@ impl Recording {
         Ok(())
     }
 
-    /// At the end: asks `/proc` about those whose end was not seen, and writes their lines.
-    pub fn settle(&mut self, now_ns: u64) -> io::Result<()> {
+    /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
+    /// said of the root, whose own event may be lost too.
+    pub fn settle(&mut self, now_ns: u64, waited: Status) -> io::Result<()> {
         for mut member in self.tree.drain() {
             settle(&mut member, now_ns, Stat::read);
+            if Some(member.id) == self.tree.root() {
+                member.end = Some(End { status: waited, totals: None });
+            }
             self.write(member)?;
         }
         Ok(())
@@ -90,9 +94,9 @@ impl Recording {
         if member.orphaned {
             figures.orphans.push(member.clone());
         }
-        if let Some(end) = &member.end {
-            figures.cpu_us += end.totals.utime_us + end.totals.stime_us;
-            let rss = end.totals.max_rss_kb.unwrap_or(0);
+        if let Some(totals) = member.end.as_ref().and_then(|end| end.totals) {
+            *figures.cpu_us.get_or_insert(0) += totals.utime_us + totals.stime_us;
+            let rss = totals.max_rss_kb.unwrap_or(0);
             if figures.largest.as_ref().is_none_or(|(_, largest)| rss > *largest) {
                 figures.largest = Some((member.clone(), rss));
             }

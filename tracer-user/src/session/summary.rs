@@ -69,8 +69,9 @@ pub struct Summary<'a> {
     pub peak_oom_score: Option<u64>,
     /// The target's highest share of its descriptor limit.
     pub peak_fd_ratio: Option<f64>,
-    /// CPU time of all processes of the tree that ended.
-    pub cpu_seconds: f64,
+    /// CPU time of the tree: what `wait` says of the root and all that were waited for, or the sum over all ends that
+    /// were seen, whichever is more.
+    pub cpu_seconds: Option<f64>,
     /// The process with the highest peak resident set.
     pub largest_process: Option<Largest<'a>>,
     /// Rows in `anomalies.jsonl`.

@@ -30,6 +30,9 @@ pub struct Verdict<'a> {
     pub evidence: Vec<Evidence>,
 }
 
+/// The kernel sends it on behalf of the writer, so it seems to come from there.
+const SIGPIPE: u8 = 13;
+
 /// What ended a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,6 +115,11 @@ fn sentence(member: &Member, cause: Cause, killed_by: Option<KilledBy<'_>>) -> S
     let core = if end.status.core_dumped() { ", core dumped" } else { "" };
     match (cause, killed_by) {
         (Cause::OomKiller, _) => format!("{who} was killed by the OOM killer ({signal}){core}"),
+        (Cause::SignalFromItself, _) if number == SIGPIPE => {
+            format!(
+                "{who} was killed by SIGPIPE: it wrote to a pipe or socket that nobody reads any more{core}"
+            )
+        }
         (Cause::SignalFromItself, _) => format!("{who} was killed by {signal} that it sent itself{core}"),
         (_, Some(by)) => format!(
             "{who} was killed by {signal} from {} ({}), uid {}{core}",

@@ -9,7 +9,7 @@ fn ended(status: u32) -> Member {
     let mut member = Member::new(ME, Identity { pid: 1, start: Ticks(0) }, 0);
     member.named(comm("make"));
     member.ended_ns = Some(99);
-    member.end = Some(End { status: Status(status), totals: Totals::default() });
+    member.end = Some(End { status: Status(status), totals: Some(Totals::default()) });
     member
 }
 
@@ -40,6 +40,7 @@ fn each_end_has_its_own_sentence() {
         verdict(9, Some((9, from(ME)))),
         verdict(0x8b, Some((11, None))),
         verdict(9, None),
+        verdict(13, Some((13, from(ME)))),
         verdict(0x300, Some((15, from(other)))),
     ];
     let expected = [
@@ -49,6 +50,10 @@ fn each_end_has_its_own_sentence() {
         (Cause::SignalFromItself, "make (10) was killed by SIGKILL that it sent itself"),
         (Cause::SignalFromKernel, "make (10) was killed by SIGSEGV from the kernel, core dumped"),
         (Cause::SignalFromUnknown, "make (10) was killed by SIGKILL; who sent it was not seen"),
+        (
+            Cause::SignalFromItself,
+            "make (10) was killed by SIGPIPE: it wrote to a pipe or socket that nobody reads any more",
+        ),
         (Cause::ExitedNonZero, "make (10) exited with code 3"),
     ];
     assert_eq!(cases, expected.map(|(cause, sentence)| (cause, sentence.to_owned())));

@@ -1,0 +1,19 @@
+//! `/proc/PID`, read for what a snapshot needs of one process.
+//!
+//! - [`number`], [`status`], [`io`], [`limits`]: pure parsers of bytes; none of them can panic, whatever it is given.
+//! - [`reader`]: the order in which a process's files are read, and what that proves. [`dir`]: its directory, held open.
+//! - [`unread`]: what could not be read, and why.
+
+pub mod dir;
+pub mod io;
+pub mod limits;
+mod look;
+pub mod number;
+pub mod reader;
+pub mod status;
+pub mod unread;
+
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod tests;
