@@ -11,7 +11,7 @@ use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::record::{Fork, Kind, flag};
 
 use crate::emit::{begin, current_comm, entry, wake};
-use crate::kernel::{Address, current, namespace_pid, read};
+use crate::kernel::{Address, current, namespace_pid, read, read_pair};
 use crate::maps::{LIFE, TREE};
 
 /// Tracks and reports a child of the tree.
@@ -20,8 +20,8 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
     let (parent, parent_tid) = current();
     let Some(forker) = entry(parent) else { return 0 };
     let child: Address = ctx.arg(1);
-    let pid: u32 = read(child, Field::TaskPid);
-    if pid != read(child, Field::TaskTgid) {
+    let [pid, tgid]: [u32; 2] = read_pair(child, Field::TaskPid, Field::TaskTgid);
+    if pid != tgid {
         return 0; // a thread
     }
     let depth = if forker.flags & SPAWNER != 0 { 0 } else { forker.depth.saturating_add(1) };

@@ -55,6 +55,18 @@ pub(crate) fn read<T: Copy + Default>(base: Address, field: Field) -> T {
     if has(field) { load(address(base, field)) } else { T::default() }
 }
 
+/// Reads two fields, integers of type `T`, of the structure at `base`. Where they are neighbours on this kernel, as most
+/// pairs are, that is one call of the helper; the verifier drops the other branch.
+#[inline(always)]
+pub(crate) fn read_pair<T: Copy + Default>(base: Address, first: Field, second: Field) -> [T; 2] {
+    let neighbours = address(0, second) == address(size_of::<T>() as u64, first);
+    if has(first) && has(second) && neighbours {
+        load(address(base, first))
+    } else {
+        [read(base, first), read(base, second)]
+    }
+}
+
 /// Process id and thread id of whoever runs.
 #[inline(always)]
 pub(crate) fn current() -> (u32, u32) {

@@ -8,7 +8,7 @@
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Exit, flag};
 
-use crate::kernel::{Address, address, has, load, read};
+use crate::kernel::{Address, address, has, load, read, read_pair};
 
 /// Threads that are walked at the most.
 const THREADS: u32 = 24;
@@ -37,15 +37,12 @@ pub(crate) fn totals(record: *mut Exit, task: Address, signal: Address) -> u16 {
 fn reading(record: *mut Exit, task: Address, signal: Address) -> bool {
     // SAFETY: `record` is reserved ring memory of this type.
     unsafe {
-        (*record).utime_ns = read(signal, Field::SignalUtime);
-        (*record).stime_ns = read(signal, Field::SignalStime);
+        [(*record).utime_ns, (*record).stime_ns] = read_pair(signal, Field::SignalUtime, Field::SignalStime);
         (*record).runtime_ns = read(signal, Field::SignalRuntime);
-        (*record).min_flt = read(signal, Field::SignalMinFlt);
-        (*record).maj_flt = read(signal, Field::SignalMajFlt);
-        (*record).nvcsw = read(signal, Field::SignalNvcsw);
-        (*record).nivcsw = read(signal, Field::SignalNivcsw);
-        (*record).read_bytes = read(signal, Field::SignalReadBytes);
-        (*record).write_bytes = read(signal, Field::SignalWriteBytes);
+        [(*record).min_flt, (*record).maj_flt] = read_pair(signal, Field::SignalMinFlt, Field::SignalMajFlt);
+        [(*record).nvcsw, (*record).nivcsw] = read_pair(signal, Field::SignalNvcsw, Field::SignalNivcsw);
+        [(*record).read_bytes, (*record).write_bytes] =
+            read_pair(signal, Field::SignalReadBytes, Field::SignalWriteBytes);
     }
     if !has(Field::SignalThreadHead) || !has(Field::TaskThreadNode) {
         add(record, task);
@@ -66,16 +63,20 @@ fn reading(record: *mut Exit, task: Address, signal: Address) -> bool {
 /// Adds one thread's own figures.
 #[inline(always)]
 fn add(record: *mut Exit, task: Address) {
+    let [utime, stime] = read_pair::<u64>(task, Field::TaskUtime, Field::TaskStime);
+    let [min_flt, maj_flt] = read_pair::<u64>(task, Field::TaskMinFlt, Field::TaskMajFlt);
+    let [nvcsw, nivcsw] = read_pair::<u64>(task, Field::TaskNvcsw, Field::TaskNivcsw);
+    let [read_bytes, write_bytes] = read_pair::<u64>(task, Field::TaskReadBytes, Field::TaskWriteBytes);
     // SAFETY: `record` is reserved ring memory of this type.
     unsafe {
-        (*record).utime_ns += read::<u64>(task, Field::TaskUtime);
-        (*record).stime_ns += read::<u64>(task, Field::TaskStime);
+        (*record).utime_ns += utime;
+        (*record).stime_ns += stime;
         (*record).runtime_ns += read::<u64>(task, Field::TaskRuntime);
-        (*record).min_flt += read::<u64>(task, Field::TaskMinFlt);
-        (*record).maj_flt += read::<u64>(task, Field::TaskMajFlt);
-        (*record).nvcsw += read::<u64>(task, Field::TaskNvcsw);
-        (*record).nivcsw += read::<u64>(task, Field::TaskNivcsw);
-        (*record).read_bytes += read::<u64>(task, Field::TaskReadBytes);
-        (*record).write_bytes += read::<u64>(task, Field::TaskWriteBytes);
+        (*record).min_flt += min_flt;
+        (*record).maj_flt += maj_flt;
+        (*record).nvcsw += nvcsw;
+        (*record).nivcsw += nivcsw;
+        (*record).read_bytes += read_bytes;
+        (*record).write_bytes += write_bytes;
     }
 }

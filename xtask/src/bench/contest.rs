@@ -7,9 +7,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::ground::{Ground, command};
-use super::peers::PEERS;
+use super::peers::{PEERS, Peer};
 use super::report::{Beside, Line, Unit};
 use super::sample::{Sample, pairwise};
+
+/// Peers are slow, and their figures need not be sharp: of so many rounds they take part in one.
+const PEERS_EVERY: usize = 8;
+
+/// Runs a command and tells how long the work in it took.
+type Time = fn(Command) -> Result<Duration>;
+/// A time under a tracer against the bare one, both in seconds.
+type Compare = fn(f64, f64) -> f64;
 
 /// What is compared.
 pub(crate) struct Contest<'g> {
@@ -17,97 +25,127 @@ pub(crate) struct Contest<'g> {
     /// The bare work.
     pub(crate) words: Vec<OsString>,
     /// Does and times the work once.
-    pub(crate) time: fn(Command) -> Result<Duration>,
+    pub(crate) time: Time,
     pub(crate) rounds: usize,
-    /// How a time under a tracer is compared with the bare one of the same round, both in seconds.
-    pub(crate) compare: fn(f64, f64) -> f64,
+    pub(crate) compare: Compare,
 }
 
-/// Who does the work, and in how many seconds each time; or why it does not.
+/// In seconds, and beside each the bare times before and after it.
+#[derive(Default)]
+struct Turns {
+    times: Vec<f64>,
+    bare: Vec<[f64; 2]>,
+}
+
+/// A peer, and its turns; or why it has none.
 struct Contender {
     name: &'static str,
     words: Vec<OsString>,
-    seconds: Result<Vec<f64>, String>,
+    turns: Result<Turns, String>,
 }
 
 impl Contest<'_> {
     /// Holds it. The comparison is reported in `unit`, against `budget`.
     pub(crate) fn hold(&self, what: &str, unit: Unit, budget: f64) -> Result<Vec<Line>> {
-        let (mut bare, mut traced) = (Vec::new(), Vec::new());
-        let mut peers = self.peers();
-        // The first round fills caches, and is not counted.
-        for round in 0..=self.rounds {
-            let times = self.round(round, &mut peers)?;
-            if round > 0 {
-                bare.push(times.0);
-                traced.push(times.1);
+        let mut peers: Vec<Contender> = PEERS.iter().map(|peer| Contender::new(peer, &self.words)).collect();
+        // One turn each that fills caches and is not counted.
+        self.bare()?;
+        self.traced()?;
+        let mut own = Turns::default();
+        for round in 0..self.rounds {
+            let before = self.bare()?;
+            let traced = self.traced()?;
+            // What gets faster or slower meanwhile does so on both sides.
+            let bare = [before, self.bare()?];
+            own.add(traced, bare);
+            if round.is_multiple_of(PEERS_EVERY) {
+                peers.iter_mut().for_each(|peer| peer.take_turn(self.time, bare));
             }
         }
-        let rounds = Line {
-            what: what.to_owned(),
-            unit,
-            measured: self.by_round(&traced, &bare).context("there was no round")?,
-            budget: Some(budget),
-            beside: peers.iter().map(|peer| peer.beside(|times| self.by_round(times, &bare))).collect(),
+        let line = |what: &str, budget, by: fn(&Turns, Compare) -> Option<Sample>| {
+            let measured = by(&own, self.compare).context("there was no round")?;
+            let beside = peers.iter().map(|peer| peer.beside(|turns| by(turns, self.compare))).collect();
+            anyhow::Ok(Line { what: what.to_owned(), unit, measured, budget, beside })
         };
-        let least = Line {
-            what: "the same, least time against least time".to_owned(),
-            unit,
-            measured: self.by_least(&traced, &bare).context("there was no round")?,
-            budget: None,
-            beside: peers.iter().map(|peer| peer.beside(|times| self.by_least(times, &bare))).collect(),
-        };
-        Ok(vec![rounds, least])
+        Ok(vec![
+            line(what, Some(budget), Turns::by_round)?,
+            line("the same, least time against least time", None, Turns::by_least)?,
+        ])
     }
 
-    /// One turn each, tracer first in every other round. Gives the bare time and tracer's.
-    fn round(&self, round: usize, peers: &mut [Contender]) -> Result<(f64, f64)> {
-        let bare = || (self.time)(command(&self.words)).map(|time| time.as_secs_f64());
-        let traced = || (self.time)(self.ground.traced(&self.words)).map(|time| time.as_secs_f64());
-        let times = if round.is_multiple_of(2) {
-            let bare = bare()?;
-            (bare, traced()?)
-        } else {
-            let traced = traced()?;
-            (bare()?, traced)
-        };
-        for peer in peers {
-            let Ok(seconds) = &mut peer.seconds else { continue };
-            match (self.time)(command(&peer.words)) {
-                Ok(time) if round > 0 => seconds.push(time.as_secs_f64()),
-                Ok(_) => {}
-                Err(error) => peer.seconds = Err(format!("failed ({error:#})")),
-            }
-        }
-        Ok(times)
+    fn bare(&self) -> Result<f64> {
+        (self.time)(command(&self.words)).map(|time| time.as_secs_f64())
     }
 
-    fn peers(&self) -> Vec<Contender> {
-        let contender = |peer: &super::peers::Peer| match peer.find() {
-            Some(program) => {
-                let words = peer.around(program, &self.words);
-                Contender { name: peer.name, words, seconds: Ok(Vec::new()) }
-            }
-            None => Contender { name: peer.name, words: Vec::new(), seconds: Err(peer.missing()) },
-        };
-        PEERS.iter().map(contender).collect()
+    fn traced(&self) -> Result<f64> {
+        (self.time)(self.ground.traced(&self.words)).map(|time| time.as_secs_f64())
+    }
+}
+
+impl Turns {
+    fn add(&mut self, time: f64, bare: [f64; 2]) {
+        self.times.push(time);
+        self.bare.push(bare);
     }
 
-    /// Each round compared with itself: disturbances of many rounds are in it.
-    fn by_round(&self, times: &[f64], bare: &[f64]) -> Option<Sample> {
-        Sample::of(pairwise(times, bare, self.compare))
+    /// Each round compared with itself.
+    fn by_round(&self, compare: Compare) -> Option<Sample> {
+        let bare: Vec<f64> = self.bare.iter().map(|[before, after]| f64::midpoint(*before, *after)).collect();
+        Sample::of(pairwise(&self.times, &bare, compare))
     }
 
     /// What is left on a busy machine when each had its least disturbed round.
-    fn by_least(&self, times: &[f64], bare: &[f64]) -> Option<Sample> {
-        let (times, bare) = (Sample::of(times.to_vec())?, Sample::of(bare.to_vec())?);
-        Some(Sample::exact((self.compare)(times.min, bare.min)))
+    fn by_least(&self, compare: Compare) -> Option<Sample> {
+        let (times, bare) = (Sample::of(self.times.clone())?, Sample::of(self.bare.concat())?);
+        Some(Sample::exact(compare(times.min, bare.min)))
     }
 }
 
 impl Contender {
-    fn beside(&self, compare: impl FnOnce(&[f64]) -> Option<Sample>) -> Beside {
-        let figure = |times: &Vec<f64>| compare(times).ok_or_else(|| "not measured".to_owned());
-        Beside { who: self.name, measured: self.seconds.as_ref().map_err(Clone::clone).and_then(figure) }
+    fn new(peer: &Peer, words: &[OsString]) -> Self {
+        let (words, turns) = match peer.find() {
+            Some(program) => (peer.around(program, words), Ok(Turns::default())),
+            None => (Vec::new(), Err(peer.missing())),
+        };
+        Self { name: peer.name, words, turns }
+    }
+
+    /// A peer that fails is out, and why is reported.
+    fn take_turn(&mut self, time: Time, bare: [f64; 2]) {
+        let Ok(turns) = &mut self.turns else { return };
+        match time(command(&self.words)) {
+            Ok(time) => turns.add(time.as_secs_f64(), bare),
+            Err(error) => self.turns = Err(format!("failed ({error:#})")),
+        }
+    }
+
+    fn beside(&self, compare: impl FnOnce(&Turns) -> Option<Sample>) -> Beside {
+        let figure = |turns: &Turns| compare(turns).ok_or_else(|| "not measured".to_owned());
+        Beside { who: self.name, measured: self.turns.as_ref().map_err(Clone::clone).and_then(figure) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_on_a_slow_machine_counts_as_any_other() {
+        let mut turns = Turns::default();
+        for slowness in [1.0, 5.0, 1.0] {
+            turns.add(2.0 * slowness, [slowness, slowness]);
+        }
+        let sample = turns.by_round(|with, bare| with / bare).unwrap();
+        assert_eq!((sample.median, sample.upper_quartile), (2.0, 2.0));
+        assert_eq!(turns.by_least(|with, bare| with - bare), Some(Sample::exact(1.0)));
+    }
+
+    #[test]
+    fn a_peer_that_fails_is_out_with_its_reason() {
+        let words = vec!["false".into()];
+        let mut peer = Contender { name: "false", words, turns: Ok(Turns::default()) };
+        peer.take_turn(|_| anyhow::bail!("no such tracepoint"), [1.0, 1.0]);
+        let beside = peer.beside(|turns| turns.by_round(|with, bare| with / bare));
+        assert_eq!(beside.measured.unwrap_err(), "failed (no such tracepoint)");
     }
 }

@@ -8,8 +8,7 @@ use super::report::{Line, Unit};
 use super::worker;
 
 /// Spawns a block: a tenth of a second, so that a disturbance spoils one round only.
-const BLOCK: u32 = 250;
-/// 10,000 spawns each.
+const BLOCK: u32 = 1000;
 const ROUNDS: usize = 40;
 /// Times as long as without.
 const BUDGET: f64 = 1.03;
