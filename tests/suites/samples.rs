@@ -3,6 +3,11 @@
 //!
 //! Where nobody else may take pids, or `/proc` is mounted in another way, a test runs itself in namespaces of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: what goes wrong here fails the test with a backtrace"
+)]
+
 use std::ffi::CStr;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;

@@ -4,7 +4,7 @@
 //! the event that explains its name arrives. So a name that nobody reported yet is only suspect; the process's exit or the
 //! session's end decides.
 //!
-//! Memory: what [`super::process`] holds for each living process, and one suspicion for each that drifted.
+//! Memory: what `process` holds for each living process, and one suspicion for each that drifted.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! Anomalies: what in a session's rows and events somebody should look at. Pure, incremental, deterministic.
 //!
 //! - [`kind`]: the kinds, by the names of the contract. [`thresholds`]: where each begins, why there, and how to move it.
-//! - [`detectors`]: the fold over rows and events. [`process`]: what it holds of each process.
+//! - [`detectors`]: the fold over rows and events. `process`: what it holds of each process.
 //!
 //! Each trouble is told once an **episode**: a process that stays above a threshold is reported when it gets there, and again
 //! only after it was clearly below. A death is reported once. What a damaged row does not say is skipped, and neither begins
