@@ -85,6 +85,8 @@ impl<'a> Follower<'a> {
     /// Reads what happened, and hands it on.
     fn catch_up(&mut self) {
         self.listener.read(&mut self.recording);
+        let ended = self.recording.take_ended();
+        self.sampling.ended(&ended);
         if let (Search::On, Some(target)) = (&self.search, self.recording.target()) {
             self.search = Search::Found(target.clone());
             self.search_is_over();

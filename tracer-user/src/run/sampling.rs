@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::process::identity::Identity;
 use crate::process::sampler::{Moment, Sampler};
 use crate::process::target::TraceTarget;
 use crate::session::recording::Recording;
@@ -37,6 +38,13 @@ impl Sampling {
         let sampler =
             Sampler::new().map_err(|error| log::warn!("/proc can't be read ({error}); no snapshots"));
         Self { sampler: sampler.ok(), scope }
+    }
+
+    /// Those who ended are zombies until somebody waits for them: the next rounds look at them too.
+    pub fn ended(&mut self, ended: &[Identity]) {
+        if let Some(sampler) = &mut self.sampler {
+            ended.iter().for_each(|id| sampler.ended(*id));
+        }
     }
 
     /// One round of `target`, and of its tree if that is wanted.

@@ -54,6 +54,7 @@ pub struct Recording {
     redact: bool,
     detectors: Detectors,
     anomalies: Vec<Anomaly>,
+    ended: Vec<Identity>,
     figures: Figures,
 }
 
@@ -87,6 +88,7 @@ impl Recording {
             redact,
             detectors: Detectors::new(thresholds, clock),
             anomalies: Vec::new(),
+            ended: Vec::new(),
             figures: Figures::default(),
         }
     }
@@ -104,6 +106,7 @@ impl Recording {
         let change = self.tree.apply(event);
         self.resolver.observe(event, &self.tree);
         for member in change.settled.into_iter().chain(change.ended) {
+            self.ended.push(member.id);
             self.write(member)?;
         }
         Ok(())
@@ -160,6 +163,11 @@ impl Recording {
         self.peaks.snapshot(row);
         self.anomalies.extend(self.detectors.snapshot(row));
         Ok(())
+    }
+
+    /// Who ended since the last call: zombies, as long as nobody waits for them.
+    pub fn take_ended(&mut self) -> Vec<Identity> {
+        std::mem::take(&mut self.ended)
     }
 
     /// At the very end: anomalies that are only known now.
