@@ -18,6 +18,7 @@ pub(super) struct Image<'a> {
     /// The kernel named an interpreter: the file is a script.
     by_interpreter: Option<&'a [u8]>,
     args: Vec<&'a [u8]>,
+    is_complete: bool,
     /// Arguments in front of the program's own, beside the first: the applet of `busybox sh`.
     applet: usize,
 }
@@ -30,7 +31,8 @@ impl<'a> Image<'a> {
         let file = (!exec.filename_truncated).then_some(&*exec.filename);
         let called = args.first().map(|arg| basename(arg)).unwrap_or_default();
         let applet = usize::from(args.len() > 1 && MULTI_CALL.contains(&called));
-        Self { file, by_interpreter: exec.interp.as_deref(), args, applet }
+        let is_complete = !exec.args.unreadable && !exec.args.truncated;
+        Self { file, by_interpreter: exec.interp.as_deref(), args, is_complete, applet }
     }
 
     /// The executed file, if its name is known whole.
@@ -41,6 +43,11 @@ impl<'a> Image<'a> {
     /// The basename of the executed file.
     pub(super) fn file_name(&self) -> Option<&'a [u8]> {
         self.file.map(basename)
+    }
+
+    /// Whether all of its arguments are known.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// The basename of `argv[0]`, without the dash of a login shell.

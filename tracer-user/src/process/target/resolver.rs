@@ -238,7 +238,9 @@ fn wrappers(layer: Option<&Layer>) -> Vec<Wrapper> {
 /// The arguments with which a process runs: its own, or, where it only forked, those of who forked it.
 fn arguments(event: &Event, tree: &Tree) -> Option<Args> {
     let own = tree.get(event.process)?;
-    let above = std::iter::successors(Some(own), |member| tree.get(member.parent));
+    // No further than to the root: a damaged recording may say that two processes forked each other.
+    let above =
+        std::iter::successors(Some(own), |member| tree.get(member.parent)).take(usize::from(own.depth) + 1);
     above.filter_map(|member| member.image.as_deref()).map(|image| image.args.clone()).next()
 }
 

@@ -32,8 +32,9 @@ impl Script {
     /// The code that `image` runs, if it is a `sh -c`.
     pub(super) fn of(image: &Image<'_>) -> Option<Self> {
         let code = image.shell_code()?.to_vec();
+        // Code that was cut may name anything further on.
         let reads_files = image.is_login_shell() || READ_FILES.contains(&image.program());
-        Some(Self { code, reads_files })
+        Some(Self { code, reads_files: reads_files && image.is_complete() })
     }
 
     /// Whether a program that the shell forked is not yet what the code is for.

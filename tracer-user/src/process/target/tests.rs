@@ -1,5 +1,6 @@
 //! Stories: a few lines of what processes do, and which of them is the target. `story` says how to write one.
 
+mod any;
 mod life;
 mod named;
 mod shells;

@@ -123,7 +123,8 @@ pub(super) fn wrapper(image: &Image<'_>) -> Option<&'static Known> {
         // Where a script's own arguments begin depends on its interpreter: its name alone has to do.
         return known.is_script.then_some(known);
     }
-    known.runs_something(image.own_args()).then_some(known)
+    // What it runs may stand where the arguments were cut.
+    (!image.is_complete() || known.runs_something(image.own_args())).then_some(known)
 }
 
 impl Known {

@@ -63,3 +63,10 @@ fn a_process_whose_fork_was_lost_stands_where_its_parent_does() {
     );
     assert_eq!(end, "none yet");
 }
+
+#[test]
+fn a_recording_in_which_two_processes_fork_each_other_ends() {
+    let wanted = Wanted::named(b"make").unwrap();
+    let story = Story::tell(&wanted, "2 forks 3\n 3 forks 2\n 2 is called make");
+    assert_eq!(story.resolver.target().unwrap().cmdline(), None);
+}

@@ -3,6 +3,7 @@
 //! ```text
 //! 1 execs /usr/bin/timeout 60 claude         argv[0] is the file's basename
 //! 1 execs /bin/bash as -bash -c 'cd /; ls'   or what is said
+//! 1 execs /usr/bin/env A=1 ...             arguments that were cut
 //! 1 forks 2 3
 //! 2 execs /usr/bin/claude by /usr/bin/env node with --resume    a script: file, interpreter, its argument, the rest
 //! 2 is called worker
@@ -174,7 +175,12 @@ fn exec(file: &str, rest: &[&str]) -> What {
         filename: file.as_bytes().to_vec().into(),
         filename_truncated: false,
         interp: interp.map(|interp| interp.as_bytes().to_vec().into()),
-        args: Args { total: bytes.len() as u64, bytes: bytes.into(), truncated: false, unreadable: false },
+        args: Args {
+            total: bytes.len() as u64,
+            bytes: bytes.into(),
+            truncated: argv.last() == Some(&"..."),
+            unreadable: false,
+        },
         old_tid: 1,
         uid: 0,
         euid: Some(0),

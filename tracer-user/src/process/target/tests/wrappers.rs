@@ -192,3 +192,9 @@ fn a_wrapper_that_runs_nothing_is_never_the_target() {
     let end = called("claude", "1 execs /usr/bin/timeout 60 nowhere\n 1 exits");
     assert_eq!(end, "no process called \"claude\" below root 1 before the root ended; seen: timeout (1)");
 }
+
+#[test]
+fn a_wrapper_whose_arguments_were_cut_is_still_a_wrapper() {
+    let end = behind("1 execs /usr/bin/env A=1 B=2 ...\n 1 execs /usr/bin/claude");
+    assert_eq!(end, "1 seen_through claude, line 2, via env 1");
+}
