@@ -147,6 +147,10 @@ pub struct KernelFacts {
     pub init_pid_ns: u32,
     /// Unread bytes in a ring from which on each record wakes the reader.
     pub wake_at: u32,
+    /// 1: every pid has a slot of its own in [`Slots`](crate::member::Slots), so one that ends can clear its own.
+    pub slots_are_own: u32,
+    /// Explicit padding.
+    pub zero: u32,
 }
 
 impl KernelFacts {
@@ -160,6 +164,8 @@ impl KernelFacts {
         k_sigaction_size: 0,
         init_pid_ns: 0xEFFF_FFFC,
         wake_at: 0,
+        slots_are_own: 0,
+        zero: 0,
     };
 
     /// Whether the kernel has `field`.
@@ -171,7 +177,7 @@ impl KernelFacts {
 }
 
 const _: () = assert!(Field::COUNT <= 64, "`present` has 64 bits");
-const _: () = assert!(size_of::<KernelFacts>() == 8 + 4 * Field::COUNT + 24);
+const _: () = assert!(size_of::<KernelFacts>() == 8 + 4 * Field::COUNT + 32);
 const _: () = assert!(size_of::<KernelFacts>().is_multiple_of(8), "no tail padding");
 
 // SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.

@@ -25,6 +25,8 @@ pub const COMM_LEN: usize = 16;
 pub mod names {
     /// Hash map pid -> [`Member`](crate::member::Member).
     pub const TREE: &str = "TREE";
+    /// Array with one [`Slots`](crate::member::Slots).
+    pub const SLOTS: &str = "SLOTS";
     /// Ring of fork, exit and oom records.
     pub const LIFE: &str = "LIFE";
     /// Ring of exec, rename and signal records.

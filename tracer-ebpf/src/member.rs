@@ -23,6 +23,38 @@ pub struct Member {
     pub flags: u16,
 }
 
+/// How many slots there are: the usual `pid_max` or more.
+pub const SLOTS: usize = 1 << 17;
+
+/// A byte a pid (modulo [`SLOTS`]): 0 says that it is in no tree, anything else that the map has to be asked.
+///
+/// New pids are neighbours here, so the bytes of those that are alive fill a few cache lines, whereas each has a bucket
+/// of its own somewhere in the hash map, which is a cache miss. Bytes are only ever stored, not changed, so no two
+/// processors can lose each other's. Where pids share slots, a slot stays set, and costs those who share it a look.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+pub struct Slots {
+    /// By pid.
+    pub taken: [u8; SLOTS],
+}
+
+/// The slot of a pid.
+#[must_use]
+#[inline(always)]
+pub const fn slot(pid: u32) -> usize {
+    pid as usize & (SLOTS - 1)
+}
+
+const _: () = assert!(size_of::<Slots>() == SLOTS && SLOTS.is_power_of_two());
+
+// SAFETY: bytes only.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Slots {}
+
 /// This entry is tracer itself while it starts the root: not a member, but its next child is the root.
 pub const SPAWNER: u16 = 1;
 

@@ -10,11 +10,11 @@ use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_get_smp_processor_i
 use aya_ebpf::maps::RingBuf;
 use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::count::Counters;
-use tracer_ebpf::member::{Member, SPAWNER};
+use tracer_ebpf::member::{Member, SPAWNER, slot};
 use tracer_ebpf::record::{Header, Kind};
 
 use crate::kernel::fact;
-use crate::maps::{COUNTS, TREE};
+use crate::maps::{COUNTS, SLOTS, TREE};
 
 /// The member `pid`, if it is in the tree.
 #[inline(always)]
@@ -26,8 +26,46 @@ pub(crate) fn member(pid: u32) -> Option<Member> {
 /// The entry of `pid` in the tree map: a member, or tracer itself.
 #[inline(always)]
 pub(crate) fn entry(pid: u32) -> Option<Member> {
+    let taken = slot_of(pid)?;
+    // SAFETY: `taken` points into a live map value.
+    if unsafe { core::ptr::read_volatile(taken) } == 0 {
+        return None;
+    }
     // SAFETY: entries are replaced or removed only by the process that they describe, or by the fork that makes it.
     unsafe { TREE.get(pid) }.copied()
+}
+
+/// Puts a child into the tree. It does not run yet, so nobody looks before the entry is whole.
+#[inline(always)]
+pub(crate) fn join(pid: u32, member: &Member) -> bool {
+    if let Some(taken) = slot_of(pid) {
+        // SAFETY: `taken` points into a live map value.
+        unsafe { core::ptr::write_volatile(taken, 1) };
+    }
+    TREE.insert(pid, member, 0).is_ok()
+}
+
+/// Takes a process out of the tree. False: another of its threads has done so.
+#[inline(always)]
+pub(crate) fn leave(pid: u32) -> bool {
+    if TREE.remove(pid).is_err() {
+        return false;
+    }
+    if fact!(slots_are_own) != 0
+        && let Some(taken) = slot_of(pid)
+    {
+        // SAFETY: `taken` points into a live map value. The pid is not given away before the process is reaped.
+        unsafe { core::ptr::write_volatile(taken, 0) };
+    }
+    true
+}
+
+/// Where the slot of `pid` is.
+#[inline(always)]
+fn slot_of(pid: u32) -> Option<*mut u8> {
+    let slots = SLOTS.get_ptr_mut(0)?;
+    // SAFETY: `slots` points at the live map value, and a slot is below its length.
+    Some(unsafe { (&raw mut (*slots).taken).cast::<u8>().add(slot(pid)) })
 }
 
 /// An event under way: counted and timed, not yet in a ring.

@@ -10,9 +10,9 @@ use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Exit, Kind};
 
-use crate::emit::{begin, member, wake};
+use crate::emit::{begin, leave, member, wake};
 use crate::kernel::{Address, address, current, fact, read};
-use crate::maps::{LIFE, TREE};
+use crate::maps::LIFE;
 use crate::totals::totals;
 
 /// `SIGNAL_GROUP_EXIT` (include/linux/sched/signal.h): `group_exit_code` holds the status.
@@ -30,7 +30,7 @@ pub(crate) fn exit(ctx: RawTracePointContext) -> i32 {
     } else {
         read::<i32>(signal, Field::SignalLive) == 0
     };
-    if !last || TREE.remove(pid).is_err() {
+    if !last || !leave(pid) {
         return 0;
     }
     let Some(event) = begin(Kind::Exit) else { return 0 };

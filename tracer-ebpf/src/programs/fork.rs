@@ -10,9 +10,9 @@ use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::record::{Fork, Kind, flag};
 
-use crate::emit::{begin, current_comm, entry, wake};
+use crate::emit::{begin, current_comm, entry, join, wake};
 use crate::kernel::{Address, current, namespace_pid, read, read_pair};
-use crate::maps::{LIFE, TREE};
+use crate::maps::LIFE;
 
 /// Tracks and reports a child of the tree.
 #[raw_tracepoint(tracepoint = "sched_process_fork")]
@@ -34,7 +34,7 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
     };
     let Some(event) = begin(Kind::Fork) else { return 0 };
     let mut flags = 0;
-    if TREE.insert(pid, member, 0).is_err() {
+    if !join(pid, &member) {
         event.untracked();
         flags = flag::UNTRACKED;
         warn!(&ctx, "tree map full: process {} and its children are not tracked", pid);

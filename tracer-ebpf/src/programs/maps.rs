@@ -5,11 +5,15 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use tracer_ebpf::count::Counters;
 use tracer_ebpf::facts::KernelFacts;
-use tracer_ebpf::member::Member;
+use tracer_ebpf::member::{Member, Slots};
 
 /// Who is in the tree. Preallocated: a program must not allocate in the kernel's fork and exit paths.
 #[map]
-pub(crate) static TREE: HashMap<u32, Member> = HashMap::with_max_entries(32768, 0);
+pub(crate) static TREE: HashMap<u32, Member> = HashMap::with_max_entries(16384, 0);
+
+/// Which pids may be in the tree: what processes outside every tree are asked first, and last.
+#[map]
+pub(crate) static SLOTS: Array<Slots> = Array::with_max_entries(1, 0);
 
 /// Fork, exit and oom records: a ring of their own, that large exec records can't fill.
 #[map]

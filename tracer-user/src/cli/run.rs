@@ -72,7 +72,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "SIZE", value_parser = parse_rings, default_value = "life=2M,detail=4M")]
     ring_size: RingSizes,
     /// Live processes that can be followed at once
-    #[arg(long, value_name = "N", default_value_t = 32768, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     max_processes: u32,
     /// Say nothing, not even warnings
     #[arg(short, long)]

@@ -12,7 +12,7 @@ use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
 use tracer_ebpf::count::Counters;
-use tracer_ebpf::member::{Member, SPAWNER};
+use tracer_ebpf::member::{Member, SLOTS, SPAWNER, Slots, slot};
 use tracer_ebpf::names;
 
 use super::facts::{FactsError, Kernel, read_kernel_facts};
@@ -40,7 +40,7 @@ impl Default for Settings {
         Self {
             life_ring: 2 << 20,
             detail_ring: 4 << 20,
-            processes: 32768,
+            processes: 16384,
             diagnostics: log::LevelFilter::Off,
             object: None,
         }
@@ -119,6 +119,7 @@ pub struct Programs {
     ebpf: Ebpf,
     links: Vec<RawTracePointLink>,
     tree: HashMap<MapData, u32, Member>,
+    slots: Array<MapData, Slots>,
     eager: Array<MapData, u32>,
     counts: PerCpuArray<MapData, Counters>,
     diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -128,19 +129,24 @@ impl Programs {
     /// Loads and attaches. Nothing is tracked yet.
     pub fn load(settings: &Settings) -> Result<Self, LoadError> {
         let mut kernel = read_kernel_facts()?;
+        kernel.facts.slots_are_own = u32::from(pid_max().is_some_and(|pid_max| pid_max <= SLOTS));
         kernel.facts.wake_at = settings.life_ring.min(settings.detail_ring) / 4;
         let mut ebpf = load_object(settings, &kernel)?;
         let links = attach(&mut ebpf, &kernel)?;
         let diagnostics = diagnostics(&mut ebpf, settings)?;
         let tree = map(&mut ebpf, names::TREE)?;
+        let slots = map(&mut ebpf, names::SLOTS)?;
         let eager = map(&mut ebpf, names::EAGER)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
-        Ok(Self { kernel, ebpf, links, tree, eager, counts, diagnostics })
+        Ok(Self { kernel, ebpf, links, tree, slots, eager, counts, diagnostics })
     }
 
-    /// From now on each child of `spawner` is the root of a tree.
+    /// From now on each child of `spawner` is the root of a tree. To be called before anything is tracked.
     pub fn track_children_of(&mut self, spawner: Identity) -> Result<(), LoadError> {
         let entry = Member { flags: SPAWNER, start_ns: spawner.start.to_boot_ns(), ..Member::default() };
+        let mut slots = Box::new(Slots { taken: [0; SLOTS] });
+        slots.taken[slot(spawner.pid)] = 1;
+        self.slots.set(0, *slots, 0).map_err(map_error(names::SLOTS))?;
         self.tree.insert(spawner.pid, entry, 0).map_err(map_error(names::TREE))
     }
 
@@ -184,6 +190,11 @@ impl Programs {
         fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
             .sum()
     }
+}
+
+/// The limit that this kernel keeps process ids below.
+fn pid_max() -> Option<usize> {
+    std::fs::read_to_string("/proc/sys/kernel/pid_max").ok()?.trim().parse().ok()
 }
 
 fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> {

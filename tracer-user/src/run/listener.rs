@@ -45,7 +45,7 @@ impl Listener {
         }
     }
 
-    /// What was lost; see [`Events::loss`].
+    /// What was lost; see [`Programs::loss`].
     pub fn loss(&self, programs: &Programs) -> Result<Loss, LoadError> {
         let received = self.events.as_ref().map_or(&[] as &[u64], Events::received);
         programs.loss(received)

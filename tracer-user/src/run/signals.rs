@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 /// Signals whose disposition this process changes, and that the command must find as they were.
 const CHANGED: [libc::c_int; 5] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE];
 
-/// What the command is to find: which of [`CHANGED`] were ignored when tracer was started.
+/// What the command is to find: which of `CHANGED` were ignored when tracer was started.
 #[derive(Clone, Debug)]
 pub struct Inherited {
     ignored: [bool; CHANGED.len()],

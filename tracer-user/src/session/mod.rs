@@ -10,6 +10,8 @@
 
 pub mod anomaly;
 pub mod clock;
+#[cfg(test)]
+mod cost;
 pub mod event_row;
 pub mod finish;
 pub mod id;

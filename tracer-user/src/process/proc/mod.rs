@@ -14,6 +14,4 @@ pub mod status;
 pub mod unread;
 
 #[cfg(test)]
-mod cost;
-#[cfg(test)]
 mod tests;

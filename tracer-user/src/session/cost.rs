@@ -1,6 +1,6 @@
 //! What a snapshot costs beside its own bare system calls, on this machine. In the release profile:
 //!
-//! `cargo test --release -p tracer --lib process::proc::cost -- --ignored --nocapture --test-threads 1`
+//! `cargo test --release -p tracer --lib session::cost -- --ignored --nocapture --test-threads 1`
 
 use std::convert::Infallible;
 use std::ffi::CStr;
@@ -13,13 +13,13 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use rustix::path::DecInt;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::limits;
-use super::reader::Reader;
-use super::unread::Unread;
+use super::snapshot_row::SnapshotRow;
 use crate::process::identity::Identity;
+use crate::process::proc::limits;
+use crate::process::proc::reader::Reader;
+use crate::process::proc::unread::Unread;
 use crate::process::sampler::{Moment, Sampler};
 use crate::process::stat::Stat;
-use crate::session::snapshot_row::SnapshotRow; // measured whole, as it is written
 
 /// The last two are not read of a process that slept since its row before.
 const FILES: [&CStr; 6] = [c"stat", c"oom_score", c"oom_score_adj", c"status", c"wchan", c"io"];
