@@ -49,6 +49,8 @@ pub struct Recording {
     unread: Unread,
     redact: bool,
     figures: Figures,
+    /// Ended, but it may yet turn out to be the target: then its line and the figures say so.
+    held: Option<Member>,
 }
 
 /// Figures over all processes whose lines are written.
@@ -80,6 +82,7 @@ impl Recording {
             unread: Unread::default(),
             redact,
             figures: Figures::default(),
+            held: None,
         }
     }
 
@@ -95,14 +98,24 @@ impl Recording {
         let change = self.tree.apply(event);
         self.resolver.observe(event, &self.tree);
         for member in change.settled.into_iter().chain(change.ended) {
-            self.write(member)?;
+            self.write_or_hold(member)?;
         }
         Ok(())
+    }
+
+    fn write_or_hold(&mut self, member: Member) -> io::Result<()> {
+        if self.resolver.last_resort() != Some(member.id) {
+            return self.write(member);
+        }
+        self.held.replace(member).map_or(Ok(()), |before| self.write(before))
     }
 
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
     /// said of the root, whose own event may be lost too.
     pub fn settle(&mut self, now_ns: u64, waited: Status) -> io::Result<()> {
+        if let Some(held) = self.held.take() {
+            self.write(held)?;
+        }
         for mut member in self.tree.drain() {
             settle(&mut member, now_ns, Stat::read);
             if Some(member.id) == self.tree.root() {
