@@ -21,8 +21,12 @@ pub struct Session {
     pub all_events: Vec<Value>,
     /// `sessions.jsonl`.
     pub index: Vec<Value>,
+    /// `proc_trace.jsonl`.
+    pub snapshots: Vec<Value>,
     /// Name of the session's directory.
     pub dir_name: String,
+    /// That directory.
+    pub dir: PathBuf,
     truth: Vec<Row>,
 }
 
@@ -46,6 +50,8 @@ impl Session {
             processes: lines(&dir.join("processes.jsonl")),
             all_events: lines(&dir.join("events.jsonl")),
             index: lines(&log.join("sessions.jsonl")),
+            snapshots: lines(&dir.join("proc_trace.jsonl")),
+            dir: dir.clone(),
             dir_name: dir.file_name().unwrap().to_str().unwrap().to_owned(),
             truth: truth::read(&outcome.place.truth()),
             outcome,
@@ -69,6 +75,30 @@ impl Session {
     pub fn by_comm(&self, comm: &str) -> &Value {
         let named = |row: &Value| row["comms"].as_array().unwrap().iter().any(|name| name == comm);
         one(&self.processes, named, format_args!("process named {comm:?}"))
+    }
+
+    /// The summary's target.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[must_use]
+    #[track_caller]
+    pub fn target(&self) -> &Value {
+        let target = &self.summary["target"];
+        assert!(target.is_object(), "no target; stderr:\n{}", self.outcome.stderr);
+        target
+    }
+
+    /// The snapshots of the target.
+    #[must_use]
+    pub fn target_rows(&self) -> Vec<&Value> {
+        self.snapshots.iter().filter(|row| row["is_target"] == true).collect()
+    }
+
+    /// The snapshots of a process.
+    #[must_use]
+    pub fn rows_of(&self, pid: u32) -> Vec<&Value> {
+        self.snapshots.iter().filter(|row| row["pid"] == pid).collect()
     }
 
     /// The events of a kind.

@@ -1,7 +1,9 @@
 //! Runs tracer once: [`Trace`] says on what, [`Outcome`] is what came of it.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -99,6 +101,21 @@ impl Trace {
         self.place.cwd().join(name)
     }
 
+    /// Puts an executable script below the command's working directory.
+    pub fn script(self, name: &str, text: &str) -> Self {
+        let path = self.file(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
+    /// Puts the workload binary there under another name.
+    pub fn workload_as(self, name: &str) -> Self {
+        symlink(place::workload(), self.file(name)).unwrap();
+        self
+    }
+
     /// Adds words to the command.
     pub fn args<S: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
         self.command.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
@@ -183,7 +200,7 @@ impl Outcome {
     /// Number of session directories.
     #[must_use]
     pub fn session_count(&self) -> usize {
-        std::fs::read_dir(self.place.log().join("sessions")).map_or(0, Iterator::count)
+        fs::read_dir(self.place.log().join("sessions")).map_or(0, Iterator::count)
     }
 }
 

@@ -1,165 +1,85 @@
-//! Snapshots where it takes privileges to bring the case about: a pid that is reused half-way, files that are kept from a
-//! user.
-//!
-//! Where nobody else may take pids, or `/proc` is mounted in another way, a test runs itself in namespaces of its own.
+//! Snapshots of real processes: every field in every row, when rows are taken, and whose they are.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests: what goes wrong here fails the test with a backtrace"
-)]
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 
-use std::ffi::CStr;
-use std::fs::{self, File};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use serde_json::{Value, json};
+use tests::{Session, Trace};
 
-use tracer::process::identity::Identity;
-use tracer::process::proc::dir::Counting;
-use tracer::process::proc::limits;
-use tracer::process::proc::reader::{NoRow, Reader};
-use tracer::process::proc::unread::Unread;
-use tracer::process::stat::Stat;
+const OFTEN: [&str; 2] = ["--interval", "10ms"];
 
-const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
+/// The fields of a row in their order, and what each holds: a count, any integer, a ratio, a text, a truth, sixteen digits.
+const FIELDS: [(&str, char); 26] = [
+    ("captured_at", 's'),
+    ("pid", 'n'),
+    ("starttime_ticks", 'n'),
+    ("comm", 's'),
+    ("is_target", 'b'),
+    ("state", 's'),
+    ("vm_rss_kb", 'n'),
+    ("vm_hwm_kb", 'n'),
+    ("vm_swap_kb", 'n'),
+    ("threads", 'n'),
+    ("fd_count", 'n'),
+    ("fd_soft_limit", 'n'),
+    ("oom_score", 'n'),
+    ("oom_score_adj", 'i'),
+    ("sig_pnd", 'x'),
+    ("sig_blk", 'x'),
+    ("sig_cgt", 'x'),
+    ("wchan", 's'),
+    ("ctx_switches_voluntary", 'n'),
+    ("ctx_switches_involuntary", 'n'),
+    ("cpu_percent", 'f'),
+    ("utime_ticks", 'n'),
+    ("stime_ticks", 'n'),
+    ("read_bytes", 'n'),
+    ("write_bytes", 'n'),
+    ("sweep", 'n'),
+];
 
-/// Set where a test runs as the first process of its pid namespace.
-const INSIDE: &str = "SAMPLES_INSIDE";
+fn is(value: &Value, what: char) -> bool {
+    match what {
+        'n' => value.is_u64(),
+        'i' => value.is_i64(),
+        'f' => value.as_f64().is_some_and(|number| number >= 0.0),
+        'b' => value.is_boolean(),
+        'x' => value.as_str().is_some_and(|text| text.len() == 16 && u64::from_str_radix(text, 16).is_ok()),
+        _ => value.is_string(),
+    }
+}
 
-/// Runs `body` as the first process of a pid namespace, with a `/proc` of that namespace: the test of this name calls itself.
+/// Asserts what holds for the rows of every session: all fields, in time's order, each process within its life.
 #[track_caller]
-fn inside(test: &str, body: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        assert_eq!(std::process::id(), 1, "this belongs into a pid namespace of its own");
-        return body();
-    }
-    assert!(rustix::process::geteuid().is_root(), "the live tests need root; run: cargo xtask test");
-    let mut unshare = Command::new("unshare");
-    unshare.args(["--pid", "--fork", "--kill-child", "--mount-proc"]).arg(std::env::current_exe().unwrap());
-    unshare.args(["--exact", test, "--test-threads", "1", "--nocapture"]).env(INSIDE, "1");
-    let output = unshare.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && told.contains("1 passed"),
-        "{told}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-fn sleeper() -> Child {
-    Command::new("sleep").arg("30").stdin(Stdio::null()).spawn().unwrap()
-}
-
-fn identity(pid: u32) -> Identity {
-    Stat::read(pid).unwrap().identity()
-}
-
-/// Ends a process and starts another under its pid, which differs in its start: only then is it another identity.
-fn replace(victim: &mut Child) -> Child {
-    let (pid, old) = (victim.id(), identity(victim.id()));
-    victim.kill().unwrap();
-    victim.wait().unwrap();
-    loop {
-        fs::write(LAST_PID, (pid - 1).to_string()).unwrap();
-        let mut next = sleeper();
-        assert_eq!(next.id(), pid, "nobody else takes pids in this namespace");
-        if identity(pid) != old {
-            return next;
+fn assert_rows(session: &Session) {
+    assert_eq!(session.summary["snapshot_count"], session.snapshots.len());
+    let ends: HashMap<_, _> = session
+        .processes
+        .iter()
+        .map(|row| ((&row["pid"], &row["starttime_ticks"]), &row["ended_at"]))
+        .collect();
+    let mut last = "";
+    let mut seen = HashMap::new();
+    for row in &session.snapshots {
+        let names: Vec<&String> = row.as_object().into_iter().flat_map(|row| row.keys()).collect();
+        assert_eq!(names.len(), FIELDS.len(), "{row}");
+        let who = (&row["pid"], &row["starttime_ticks"]);
+        let before = seen.insert(who, &row["sweep"]);
+        for (field, what) in FIELDS {
+            // There is no share of CPU time before there are two readings; a zombie has no memory and no descriptors.
+            let may_be_null = (field == "cpu_percent" && before.is_none()) || row["state"] == "Z";
+            let is_null = row[field].is_null() && row.get(field).is_some();
+            assert!(is(&row[field], what) || (may_be_null && is_null), "{field} of {row}");
         }
-        next.kill().unwrap();
-        next.wait().unwrap();
+        let at = row["captured_at"].as_str().unwrap_or_default();
+        assert!(last < at, "{last} comes before {row}");
+        last = at;
+        assert!(
+            before.is_none_or(|sweep| sweep.as_u64() < row["sweep"].as_u64()),
+            "twice in one round: {row}"
+        );
+        let end = ends.get(&who).unwrap_or_else(|| panic!("nobody's row: {row}"));
+        assert!(end.as_str().is_some_and(|end| at <= end), "{row} after its process's end at {end}");
     }
-}
-
-/// Whether reading a process gives a row, if another one takes its pid while its limit is asked for.
-fn read_while_replaced() -> Result<(), NoRow> {
-    let mut victim = sleeper();
-    let id = identity(victim.id());
-    let (sender, replaced) = std::sync::mpsc::channel();
-    let limit = move |pid| {
-        sender.send(replace(&mut victim)).unwrap();
-        limits::of_pid(pid)
-    };
-    let proc = OwnedFd::from(File::open("/proc").unwrap());
-    let reading = Reader::on(proc, Counting::ByEntry, limit).read(id, &mut Unread::default());
-    let mut next = replaced.recv().unwrap();
-    let successor = identity(next.id());
-    let again = Reader::new().unwrap().read(id, &mut Unread::default());
-    assert_eq!(again, Err(NoRow::Reused(successor)), "and from the start, it is another process");
-    next.kill().unwrap();
-    next.wait().unwrap();
-    reading.map(drop)
-}
-
-#[test]
-fn a_pid_that_is_reused_between_two_reads_gives_no_row() {
-    inside("a_pid_that_is_reused_between_two_reads_gives_no_row", || {
-        for _ in 0..3 {
-            assert_eq!(read_while_replaced(), Err(NoRow::Gone));
-        }
-    });
-}
-
-/// Reads a sleeper of root's as somebody without rights.
-fn read_as_nobody() -> (Result<(), NoRow>, String) {
-    let mut sleeper = sleeper();
-    let id = identity(sleeper.id());
-    let reading = std::thread::spawn(move || {
-        become_nobody();
-        let mut unread = Unread::default();
-        let reading = Reader::new().unwrap().read(id, &mut unread).map(drop);
-        (reading, serde_json::to_string(&unread.rows()).unwrap())
-    });
-    let reading = reading.join().unwrap();
-    sleeper.kill().unwrap();
-    sleeper.wait().unwrap();
-    reading
-}
-
-/// Takes this thread's rights away, and no other's: libc's functions would change all threads. `/proc` shows everything
-/// to group 0 and to whoever may trace, so both go.
-fn become_nobody() {
-    const NOBODY: libc::uid_t = 65534;
-    // SAFETY: no groups are read from a null pointer.
-    let groups = unsafe { libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()) };
-    // SAFETY: the call takes three numbers.
-    let group = unsafe { libc::syscall(libc::SYS_setresgid, NOBODY, NOBODY, NOBODY) };
-    // SAFETY: the same.
-    let user = unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
-    assert_eq!((groups, group, user), (0, 0, 0), "{}", std::io::Error::last_os_error());
-}
-
-#[test]
-fn another_users_io_is_null_with_its_reason_and_the_rest_is_there() {
-    let (reading, unread) = read_as_nobody();
-    assert_eq!(reading, Ok(()));
-    assert_eq!(
-        unread,
-        "[{\"field\":\"read_bytes\",\"reason\":\"Permission denied (os error 13)\",\"count\":1},\
-         {\"field\":\"write_bytes\",\"reason\":\"Permission denied (os error 13)\",\"count\":1}]"
-    );
-}
-
-#[test]
-fn what_hidepid_keeps_from_a_user_gives_no_row() {
-    inside("what_hidepid_keeps_from_a_user_gives_no_row", || {
-        remount_proc(c"hidepid=1");
-        let refused = read_as_nobody().0.unwrap_err();
-        assert_eq!(refused.to_string(), "can't read /proc/PID/stat: Operation not permitted (os error 1)");
-        remount_proc(c"hidepid=2");
-        assert_eq!(read_as_nobody().0, Err(NoRow::Gone));
-    });
-}
-
-fn remount_proc(options: &CStr) {
-    // SAFETY: C strings that live here; this namespace's `/proc` is seen by nobody else.
-    let failed = unsafe {
-        libc::mount(
-            c"proc".as_ptr(),
-            c"/proc".as_ptr(),
-            c"proc".as_ptr(),
-            libc::MS_REMOUNT,
-            options.as_ptr().cast(),
-        )
-    };
-    assert_eq!(failed, 0, "{}", std::io::Error::last_os_error());
 }

@@ -21,6 +21,7 @@ mod environment;
 mod execs;
 mod forks;
 mod images;
+mod lives;
 mod names;
 mod namespaces;
 mod observe;
@@ -28,8 +29,10 @@ mod oom;
 mod scripts;
 mod show;
 mod signals;
+mod stubborn;
 mod sys;
 mod threads;
+mod trace;
 
 /// A case: its arguments in, its exit code out.
 type Case = fn(&[String]) -> i32;
@@ -84,6 +87,14 @@ const CASES: &[(&str, Case)] = &[
     ("crowd", forks::crowd),
     ("dies-behind-its-back", bystander::dies_behind_its_back),
     ("behind-its-back", bystander::behind_its_back),
+    ("rename", lives::rename),
+    ("become", lives::become_),
+    ("sampled", lives::sampled),
+    ("hold", lives::hold),
+    ("spin", lives::spin),
+    ("child", lives::child),
+    ("write-to-nobody", lives::write_to_nobody),
+    ("stubborn", stubborn::stubborn),
 ];
 
 fn main() {
@@ -91,7 +102,15 @@ fn main() {
     sys::forget_handlers();
     let args: Vec<String> =
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let Some((name, rest)) = args.split_first() else { std::process::exit(NO_ARGUMENTS) };
+    std::process::exit(if args.is_empty() { NO_ARGUMENTS } else { run(&args) });
+}
+
+/// The case that these words name. A path names a script, which names the case.
+fn run(words: &[String]) -> i32 {
+    let (name, rest) = words.split_first().expect("a case");
+    if name.contains('/') {
+        return run(&scripts::words_of(name));
+    }
     let case = CASES.iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("no case {name:?}"));
-    std::process::exit((case.1)(rest));
+    (case.1)(rest)
 }

@@ -56,6 +56,8 @@ pub struct Recording {
     anomalies: Vec<Anomaly>,
     ended: Vec<Identity>,
     figures: Figures,
+    /// Ended, but it may yet turn out to be the target: then its line and the figures say so.
+    held: Option<Member>,
 }
 
 /// Figures over all processes whose lines are written.
@@ -90,6 +92,7 @@ impl Recording {
             anomalies: Vec::new(),
             ended: Vec::new(),
             figures: Figures::default(),
+            held: None,
         }
     }
 
@@ -107,14 +110,24 @@ impl Recording {
         self.resolver.observe(event, &self.tree);
         for member in change.settled.into_iter().chain(change.ended) {
             self.ended.push(member.id);
-            self.write(member)?;
+            self.write_or_hold(member)?;
         }
         Ok(())
+    }
+
+    fn write_or_hold(&mut self, member: Member) -> io::Result<()> {
+        if self.resolver.last_resort() != Some(member.id) {
+            return self.write(member);
+        }
+        self.held.replace(member).map_or(Ok(()), |before| self.write(before))
     }
 
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
     /// said of the root, whose own event may be lost too.
     pub fn settle(&mut self, now_ns: u64, waited: Status) -> io::Result<()> {
+        if let Some(held) = self.held.take() {
+            self.write(held)?;
+        }
         for mut member in self.tree.drain() {
             settle(&mut member, now_ns, Stat::read);
             if Some(member.id) == self.tree.root() {

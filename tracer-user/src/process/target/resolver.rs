@@ -85,6 +85,12 @@ impl Resolver {
         Some(self.resolve(target, history))
     }
 
+    /// Who is the target if the search finds nobody better: a `sh -c` that ran nothing so far, alive or not.
+    #[must_use]
+    pub fn last_resort(&self) -> Option<Identity> {
+        self.only_a_shell().map(|shell| shell.wrapper.id)
+    }
+
     /// The search is over, at `now_ns` since boot: the target as it is known, or a `sh -c` that ran nothing, if any will do.
     ///
     /// # Errors
