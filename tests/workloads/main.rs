@@ -26,6 +26,7 @@ mod names;
 mod namespaces;
 mod observe;
 mod oom;
+mod posture;
 mod scripts;
 mod show;
 mod signals;
@@ -94,6 +95,9 @@ const CASES: &[(&str, Case)] = &[
     ("spin", lives::spin),
     ("child", lives::child),
     ("write-to-nobody", lives::write_to_nobody),
+    ("posture", posture::posture),
+    ("zombie", posture::zombie),
+    ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
 ];
 
