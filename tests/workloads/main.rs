@@ -26,6 +26,7 @@ mod names;
 mod namespaces;
 mod observe;
 mod oom;
+mod posture;
 mod scripts;
 mod show;
 mod signals;
@@ -55,6 +56,10 @@ const CASES: &[(&str, Case)] = &[
     ("segv", signals::segv),
     ("raise", signals::raise),
     ("assassin", signals::assassin),
+    ("segv-with-core", signals::segv_with_core),
+    ("murder", signals::murder),
+    ("announce", signals::announce),
+    ("alarm", signals::alarm),
     ("two-senders", signals::two_senders),
     ("handled", signals::handled),
     ("dump-core", cores::dump_core),
@@ -94,6 +99,9 @@ const CASES: &[(&str, Case)] = &[
     ("spin", lives::spin),
     ("child", lives::child),
     ("write-to-nobody", lives::write_to_nobody),
+    ("posture", posture::posture),
+    ("zombie", posture::zombie),
+    ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
 ];
 

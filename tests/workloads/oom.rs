@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::environment::note;
-use crate::{observe, sys};
+use crate::{names, observe, sys};
 
 const LIMIT: &str = "16777216";
 
@@ -15,6 +15,7 @@ pub(crate) fn oom(_args: &[String]) -> i32 {
         return 0;
     };
     let pid = sys::fork(|| {
+        names::set_comm(b"glutton");
         group.join();
         eat();
         1
