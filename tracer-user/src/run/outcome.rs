@@ -15,7 +15,6 @@ use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::summary::{Completeness, Largest, Orphan, Reason, SCHEMA_VERSION, Subtype, Summary};
 use crate::session::target_row::TargetRow;
 use crate::session::text::{Text, for_terminal};
-use crate::session::verdict::Verdict;
 
 /// What tracer exits with where it could not do what was asked.
 pub const FAILED: u8 = 125;
@@ -165,7 +164,7 @@ fn summary<'a>(
         exit_code: end.exit_code().map(i32::from),
         exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
         termination_reason: end.reason(),
-        verdict: Some(Verdict::of(figures.target.as_ref().unwrap_or(root))),
+        verdict: Some(told.verdict(figures.target.as_ref().unwrap_or(root))),
         pid: root.id.pid,
         boot_id: facts.boot_id,
         starttime_ticks: root.id.start,
