@@ -30,6 +30,7 @@ mod show;
 mod signals;
 mod sys;
 mod threads;
+mod troubles;
 
 /// A case: its arguments in, its exit code out.
 type Case = fn(&[String]) -> i32;
@@ -76,6 +77,17 @@ const CASES: &[(&str, Case)] = &[
     ("rename-thread", names::rename_thread),
     ("accounted", accounted::accounted),
     ("oom", oom::oom),
+    ("oom-target", oom::oom_target),
+    ("glutton", oom::glutton),
+    ("quiet", troubles::quiet),
+    ("zombie-maker", troubles::zombie_maker),
+    ("hoarder", troubles::hoarder),
+    ("spinner", troubles::spinner),
+    ("leaker", troubles::leaker),
+    ("taker", troubles::taker),
+    ("martyr", troubles::martyr),
+    ("sleeper", troubles::sleeper),
+    ("renamer", troubles::renamer),
     ("on-demand", demand::on_demand),
     ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),
