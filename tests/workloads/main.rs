@@ -34,6 +34,7 @@ mod stubborn;
 mod sys;
 mod threads;
 mod trace;
+mod troubles;
 
 /// A case: its arguments in, its exit code out.
 type Case = fn(&[String]) -> i32;
@@ -84,6 +85,17 @@ const CASES: &[(&str, Case)] = &[
     ("rename-thread", names::rename_thread),
     ("accounted", accounted::accounted),
     ("oom", oom::oom),
+    ("oom-target", oom::oom_target),
+    ("glutton", oom::glutton),
+    ("quiet", troubles::quiet),
+    ("zombie-maker", troubles::zombie_maker),
+    ("hoarder", troubles::hoarder),
+    ("spinner", troubles::spinner),
+    ("leaker", troubles::leaker),
+    ("taker", troubles::taker),
+    ("martyr", troubles::martyr),
+    ("sleeper", troubles::sleeper),
+    ("renamer", troubles::renamer),
     ("on-demand", demand::on_demand),
     ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),

@@ -62,8 +62,8 @@ pub(super) struct Run {
     /// Whose snapshots to take
     #[arg(long, value_name = "WHOSE", default_value = "tree")]
     sample: Sample,
-    /// Where an anomaly begins: HIGH_CPU=90, FD_HIGH=0.9 …; may be given again
-    #[arg(long = "threshold", value_name = "KIND=VALUE")]
+    /// Where an anomaly begins: FD_HIGH=0.9, HIGH_CPU=90/30s (for so long), RSS_GROWTH=200/5m (within) …; may be given again
+    #[arg(long = "threshold", value_name = "KIND=VALUE[/TIME]")]
     thresholds: Vec<String>,
     /// Leave arguments out of all files
     #[arg(long)]

@@ -168,7 +168,7 @@ fn summary<'a>(
         exit_code: end.exit_code().map(i32::from),
         exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
         termination_reason: end.reason(),
-        verdict: Some(Verdict::of(figures.target.as_ref().unwrap_or(root))),
+        verdict: Some(told.verdict(figures.target.as_ref().unwrap_or(root))),
         pid: root.id.pid,
         boot_id: facts.boot_id,
         starttime_ticks: root.id.start,
