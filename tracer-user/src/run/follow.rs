@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
-use super::RunError;
 use super::kill::kill_tree;
 use super::listener::Listener;
 use super::plan::{OnUnresolved, Plan};
@@ -52,13 +51,13 @@ impl<'a> Follower<'a> {
     }
 
     /// Follows the command until it has ended; it is not reaped yet.
-    pub(super) async fn follow(&mut self, child: &Child, signals: &mut Signals) -> Result<(), RunError> {
+    pub(super) async fn follow(&mut self, child: &Child, signals: &mut Signals) {
         self.catch_up();
         if self.limits.is_none() {
             self.limits = self.recording.tree.root().and_then(Watch::begin);
         }
         self.spool_to_file();
-        let time_up = Instant::now() + self.plan.resolve_timeout;
+        let time_up = self.plan.resolve_timeout.and_then(|time| Instant::now().checked_add(time));
         let every = self.plan.rhythm.interval;
         let mut tick = interval(TICK);
         let mut round = interval_at(Instant::now() + every, every);
@@ -68,14 +67,11 @@ impl<'a> Follower<'a> {
             let mut sample = false;
             tokio::select! {
                 biased;
-                ended = child.ended() => {
-                    ended.map_err(RunError::Wait)?;
-                    break;
-                }
+                () = child.ended() => break,
                 signal = signals.next() => child.signal(signal),
                 () = self.listener.woken() => {}
                 _ = round.tick() => sample = true,
-                () = sleep_until(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
+                () = reached(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
                 _ = tick.tick() => {}
             }
             self.catch_up();
@@ -85,7 +81,6 @@ impl<'a> Follower<'a> {
         }
         self.catch_up();
         self.sample();
-        Ok(())
     }
 
     /// Reads what happened, and hands it on.
@@ -151,23 +146,31 @@ impl<'a> Follower<'a> {
         match self.recording.give_up(after, boot_ns()) {
             Ok(target) => self.found(target),
             Err(unresolved) => {
-                match self.plan.on_unresolved {
-                    OnUnresolved::Abort => kill_tree(&mut self.listener, &mut self.recording),
-                    OnUnresolved::Continue => log::warn!("{unresolved}; only lineage is recorded"),
+                self.search = Search::Over(unresolved.clone());
+                if self.failed() {
+                    kill_tree(&mut self.listener, &mut self.recording);
+                } else if self.plan.on_unresolved == OnUnresolved::Continue {
+                    log::warn!("{unresolved}; only lineage is recorded");
                 }
-                self.search = Search::Over(unresolved);
             }
         }
         self.search_is_over();
         self.sample();
     }
 
-    /// The error that the run ends with, if there was no target and that matters.
+    /// Why there is no target, unless that was to be passed over.
     pub(super) fn unresolved(&self) -> Option<&Unresolved> {
         match &self.search {
             Search::Over(unresolved) if self.plan.on_unresolved == OnUnresolved::Abort => Some(unresolved),
             _ => None,
         }
+    }
+
+    /// Whether that is an error. A wrapper that ended by itself before it ran anything keeps its own exit status: `flock
+    /// -n` found the lock taken, `timeout` found no such command.
+    pub(super) fn failed(&self) -> bool {
+        let named = self.plan.wanted.name().is_some();
+        self.unresolved().is_some_and(|unresolved| named || unresolved.after == After::TimedOut)
     }
 
     /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
@@ -181,5 +184,13 @@ impl<'a> Follower<'a> {
         if let Err(error) = opened {
             log::warn!("{error}; the session is kept in memory until it ends");
         }
+    }
+}
+
+/// Waits until `time`; for ever, if there is none.
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

@@ -15,7 +15,7 @@ use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::summary::{Completeness, Largest, Orphan, Reason, SCHEMA_VERSION, Subtype, Summary};
 use crate::session::target_row::TargetRow;
 use crate::session::text::{Text, for_terminal};
-use crate::session::verdict::Verdict;
+use crate::session::verdict::{Verdict, not_run};
 
 /// What tracer exits with where it could not do what was asked.
 pub const FAILED: u8 = 125;
@@ -27,8 +27,8 @@ pub struct Outcome {
     pub end: End,
     /// Why the command ended, in a sentence.
     pub sentence: String,
-    /// Why the command itself ended, where that is another story than its workload's.
-    pub command_sentence: Option<String>,
+    /// What else is to be said: why the command itself ended, where that is another story; that there is no workload.
+    pub remarks: Vec<String>,
     /// Wall time, seconds.
     pub elapsed_seconds: f64,
     /// CPU time of all processes that ended, seconds.
@@ -66,7 +66,7 @@ pub enum End {
 
 impl End {
     fn of(facts: &Facts<'_>) -> Self {
-        if facts.unresolved.is_some() {
+        if facts.failed {
             return Self::Unresolved;
         }
         let ended = facts.ended;
@@ -108,8 +108,10 @@ impl End {
 pub(super) struct Facts<'a> {
     /// What `wait` said of the command.
     pub(super) ended: Ended,
-    /// Why there is no target, where that ended the run.
+    /// Why there is no target.
     pub(super) unresolved: Option<Unresolved>,
+    /// That is an error: the target was asked for by name, or the time was up.
+    pub(super) failed: bool,
     /// What was lost.
     pub(super) loss: Loss,
     /// This boot.
@@ -129,10 +131,10 @@ impl Outcome {
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
-                Some(unresolved) => format!("error: {unresolved}"),
-                None => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
+                Some(unresolved) if end == End::Unresolved => format!("error: {unresolved}"),
+                _ => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
             },
-            command_sentence: another_story(told.figures, &root),
+            remarks: remarks(facts, told.figures, &root),
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
             peak_rss_kb: summary.peak_rss_kb,
@@ -164,11 +166,17 @@ fn summary<'a>(
         session_id: &plan.session_id,
         labels: &plan.labels,
         command: plan.command.iter().take(words).map(|word| Text(word.as_bytes())).collect(),
-        subtype: end.subtype(),
+        subtype: if facts.unresolved.is_some() { Subtype::Unresolved } else { end.subtype() },
         exit_code: end.exit_code().map(i32::from),
         exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
-        termination_reason: end.reason(),
-        verdict: Some(told.verdict(figures.target.as_ref().unwrap_or(root))),
+        termination_reason: if facts.unresolved.is_some() { Reason::TargetUnresolved } else { end.reason() },
+        verdict: Some(match end {
+            End::NotRun(code, errno) => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                not_run(plan.command[0].as_bytes(), &error, code, root)
+            }
+            _ => told.verdict(figures.target.as_ref().unwrap_or(root)),
+        }),
         pid: root.id.pid,
         boot_id: facts.boot_id,
         starttime_ticks: root.id.start,
@@ -244,11 +252,17 @@ fn largest((member, rss): &(Member, u64)) -> Largest<'_> {
     Largest { pid: member.id.pid, comm: Text(member.comm()), max_rss_kb: *rss }
 }
 
+fn remarks(facts: &Facts<'_>, figures: &Figures, root: &Member) -> Vec<String> {
+    let story = another_story(figures, root).map(|sentence| format!("the command itself: {sentence}"));
+    let unresolved = facts.unresolved.as_ref().filter(|_| !facts.failed).map(Unresolved::to_string);
+    story.into_iter().chain(unresolved).collect()
+}
+
 /// The root's end, if the target is another process and ended in another way.
 fn another_story(figures: &Figures, root: &Member) -> Option<String> {
     let target = figures.target.as_ref().filter(|target| target.id != root.id)?;
     let status = |member: &Member| member.end.as_ref().map(|end| end.status);
-    (status(target) != status(root)).then(|| Verdict::of(root).sentence)
+    (status(target) != status(root)).then(|| Verdict::of(root, None).sentence)
 }
 
 /// How often each kind occurs.

@@ -66,15 +66,21 @@ impl LogDir {
         }
     }
 
+    /// Where sessions lie.
+    #[must_use]
+    pub fn sessions(&self) -> PathBuf {
+        self.0.join("sessions")
+    }
+
     /// Where the session `id` is, or will be.
     #[must_use]
     pub fn session(&self, id: &SessionId) -> PathBuf {
-        self.0.join("sessions").join(id.as_str())
+        self.sessions().join(id.as_str())
     }
 
     /// Where it is built.
     fn staging(&self, id: &SessionId) -> PathBuf {
-        self.0.join("sessions").join(format!(".{id}.{}", std::process::id()))
+        self.sessions().join(format!(".{id}.{}", std::process::id()))
     }
 
     fn index(&self) -> PathBuf {
@@ -92,10 +98,14 @@ pub fn finish(
     let id = summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let written = build(&staging, summary, anomalies, lines)
-        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
-        .and_then(|()| index::append(&index, summary).map_err(|error| (index.clone(), error)));
+        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)));
     match written {
-        Ok(()) => Ok(place),
+        Ok(()) => {
+            if let Err(error) = index::append(&index, summary) {
+                log::warn!("the session has no line in {} ({error})", index.display());
+            }
+            Ok(place)
+        }
         Err((path, source)) => {
             // It is named below; a directory that can't even be removed adds nothing to that.
             let _ = std::fs::remove_dir_all(&staging);

@@ -1,9 +1,9 @@
 //! `sessions.jsonl`: a line a session, what a list shows of it.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::Serialize;
@@ -72,7 +72,26 @@ pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
         completeness: summary.completeness.state,
     })?;
     line.push(b'\n');
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(index)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    // No write follows a link that somebody else could have put there.
+    let mut file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(index)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.nlink() != 1 {
+        return Err(io::Error::other("it is no regular file, or has another name too"));
+    }
+    if is_torn(&file, found.len())? {
+        line.insert(0, b'\n');
+    }
     let written = file.write(&line)?;
     if written == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+/// Whether the last line was cut off: then ours begins a new one, or both would be lost.
+fn is_torn(file: &File, len: u64) -> io::Result<bool> {
+    let mut last = [0];
+    match len.checked_sub(1) {
+        None => Ok(false),
+        Some(at) => file.read_exact_at(&mut last, at).map(|()| last != *b"\n"),
+    }
 }

@@ -20,6 +20,7 @@ pub mod peaks;
 pub mod process_row;
 pub mod recording;
 pub mod replay;
+mod rows;
 pub mod snapshot_row;
 pub mod summary;
 pub mod target_row;
