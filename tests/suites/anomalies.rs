@@ -6,6 +6,11 @@
 //! rows taken for the target's, which no process can bring about: the detectors' unit tests replay that. Here stands the other
 //! half: who renames itself as fast as it can has none.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests: what goes wrong here fails the test with a backtrace"
+)]
+
 use serde_json::{Value, json};
 use tests::Trace;
 
