@@ -37,6 +37,7 @@ pub(crate) fn oom(ctx: RawTracePointContext) -> i32 {
             (*record).header.comm = [0; COMM_LEN];
         }
     }
-    slot.submit(wake(&LIFE, false));
+    // At once: the victim's cgroup, whose counters say why, may be removed as soon as it is gone.
+    slot.submit(wake(&LIFE, true));
     0
 }
