@@ -90,6 +90,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         }
         let unresolved = follower.unresolved().cloned();
         let Follower { mut listener, mut recording, .. } = follower;
+        recording.look_at_the_living();
         programs.detach();
         listener.read(&mut recording);
         programs.flush_diagnostics();

@@ -2,6 +2,7 @@
 //!
 //! What lives is held; lines of processes that ended go to a scratch file without a name once they are many.
 
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
@@ -58,6 +59,8 @@ pub struct Recording {
     figures: Figures,
     /// Ended, but it may yet turn out to be the target: then its line and the figures say so.
     held: Option<Member>,
+    /// `/proc` as it was while events were still coming.
+    last_look: HashMap<u32, Option<Stat>>,
 }
 
 /// Figures over all processes whose lines are written.
@@ -93,6 +96,7 @@ impl Recording {
             ended: Vec::new(),
             figures: Figures::default(),
             held: None,
+            last_look: HashMap::new(),
         }
     }
 
@@ -122,6 +126,13 @@ impl Recording {
         self.held.replace(member).map_or(Ok(()), |before| self.write(before))
     }
 
+    /// Looks at all who live, to be done before the programs are detached: who is there now and has no end among the events
+    /// that follow outlives the session. Who ends after that is nobody's loss.
+    pub fn look_at_the_living(&mut self) {
+        self.last_look =
+            self.tree.living().map(|member| (member.id.pid, Stat::read(member.id.pid))).collect();
+    }
+
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
     /// said of the root, whose own event may be lost too.
     pub fn settle(&mut self, now_ns: u64, waited: Status) -> io::Result<()> {
@@ -129,7 +140,9 @@ impl Recording {
             self.write(held)?;
         }
         for mut member in self.tree.drain() {
-            settle(&mut member, now_ns, Stat::read);
+            settle(&mut member, now_ns, |pid| {
+                self.last_look.get(&pid).cloned().unwrap_or_else(|| Stat::read(pid))
+            });
             if Some(member.id) == self.tree.root() {
                 member.end = Some(End { status: waited, totals: None });
             }
