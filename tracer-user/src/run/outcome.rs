@@ -27,6 +27,8 @@ pub struct Outcome {
     pub end: End,
     /// Why the command ended, in a sentence.
     pub sentence: String,
+    /// Why the command itself ended, where that is another story than its workload's.
+    pub command_sentence: Option<String>,
     /// Wall time, seconds.
     pub elapsed_seconds: f64,
     /// CPU time of all processes that ended, seconds.
@@ -130,6 +132,7 @@ impl Outcome {
                 Some(unresolved) => format!("error: {unresolved}"),
                 None => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
             },
+            command_sentence: another_story(told.figures, &root),
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
             peak_rss_kb: summary.peak_rss_kb,
@@ -239,6 +242,13 @@ fn seconds(us: u64) -> f64 {
 
 fn largest((member, rss): &(Member, u64)) -> Largest<'_> {
     Largest { pid: member.id.pid, comm: Text(member.comm()), max_rss_kb: *rss }
+}
+
+/// The root's end, if the target is another process and ended in another way.
+fn another_story(figures: &Figures, root: &Member) -> Option<String> {
+    let target = figures.target.as_ref().filter(|target| target.id != root.id)?;
+    let status = |member: &Member| member.end.as_ref().map(|end| end.status);
+    (status(target) != status(root)).then(|| Verdict::of(root).sentence)
 }
 
 /// How often each kind occurs.
