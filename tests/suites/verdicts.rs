@@ -9,6 +9,7 @@ const NOBODY: u32 = 65534;
 /// `events.jsonl`, and is the target's.
 #[track_caller]
 fn assert_verdict(session: &Session, sentence: &str, cause: &str, evidence: &[&str]) {
+    session.assert_whole();
     let (target, verdict) = (session.target(), &session.summary["verdict"]);
     assert_eq!(verdict["sentence"], sentence);
     assert_eq!(verdict["cause"], cause, "{verdict:#}");
@@ -25,7 +26,6 @@ fn assert_verdict(session: &Session, sentence: &str, cause: &str, evidence: &[&s
     for field in ["exit_code", "exit_signal", "core_dumped", "killed_by", "oom_killed"] {
         assert_eq!(verdict[field], row[field], "{field} of {verdict:#}");
     }
-    session.assert_whole();
 }
 
 fn pid(row: &Value) -> u32 {
