@@ -144,6 +144,15 @@ fn a_pipe_that_nobody_reads_any_more_is_the_cause_of_sigpipe() {
 }
 
 #[test]
+fn a_file_that_may_not_grow_is_the_cause_of_sigxfsz() {
+    let session = Trace::sh("ulimit -c 0; ulimit -f 1; exec head -c 100000 /dev/zero >large").run();
+    let target = &session.target()["pid"];
+    let sentence =
+        format!("head ({target}) was killed by SIGXFSZ: it wrote beyond its limit on the size of files");
+    assert_verdict(&session, &sentence, "signal_from_itself", &["signal", "exit"]);
+}
+
+#[test]
 fn the_end_of_a_run_says_the_verdict_as_the_summary_has_it() {
     let session = Trace::sh("kill -9 $$").run();
     let sentence = session.summary["verdict"]["sentence"].as_str().unwrap_or_default().to_owned();
