@@ -137,6 +137,12 @@ impl Member {
         self.end.as_ref()?.status.exit_signal()
     }
 
+    /// Whether its end is certain but was not seen yet: nothing outlives SIGKILL.
+    #[must_use]
+    pub fn is_dying(&self) -> bool {
+        self.end.is_none() && self.signals.iter().any(|seen| seen.signal == 9)
+    }
+
     /// Whether the OOM killer ended it, and not something else before.
     #[must_use]
     pub fn was_oom_killed(&self) -> bool {

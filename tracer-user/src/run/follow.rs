@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
-use super::kill::kill_tree;
+use super::kill::{is_there, kill_tree};
 use super::listener::Listener;
 use super::plan::{OnUnresolved, Plan};
 use super::sampling::Sampling;
@@ -13,6 +13,7 @@ use super::spawn::Child;
 use crate::kernel::events::boot_ns;
 use crate::kernel::load::Programs;
 use crate::process::cgroup::Watch;
+use crate::process::member::Member;
 use crate::process::target::unresolved::After;
 use crate::process::target::{TraceTarget, Unresolved};
 use crate::record::runtime;
@@ -20,6 +21,10 @@ use crate::session::recording::Recording;
 
 /// How long events may wait in the rings when nobody asks for them.
 const TICK: Duration = Duration::from_millis(250);
+/// How long whoever was killed may take to end; who writes out much memory or waits for a disk takes longer.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+/// How often to look meanwhile: nothing in the rings wakes tracer for an end.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// A run under way.
 pub(super) struct Follower<'a> {
@@ -81,6 +86,17 @@ impl<'a> Follower<'a> {
         }
         self.catch_up();
         self.sample();
+        self.see_the_dying_out().await;
+    }
+
+    /// Who was killed together with the root, as by `timeout -s KILL`, ends a moment later than it: the session waits for that.
+    async fn see_the_dying_out(&mut self) {
+        let patience = Instant::now() + LAST_MOMENT;
+        let is_dying = |member: &Member| member.is_dying() && is_there(member.id);
+        while self.recording.tree.living().any(is_dying) && Instant::now() < patience {
+            sleep_until((Instant::now() + GLANCE).min(patience)).await;
+            self.catch_up();
+        }
     }
 
     /// Reads what happened, and hands it on.

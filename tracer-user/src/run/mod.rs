@@ -93,6 +93,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         }
         let (unresolved, failed) = (follower.unresolved().cloned(), follower.failed());
         let Follower { mut listener, mut recording, .. } = follower;
+        recording.look_at_the_living();
         programs.detach();
         listener.read(&mut recording);
         programs.flush_diagnostics();

@@ -2,6 +2,7 @@
 //!
 //! What lives is held; of what ended there are lines, here in the making and on disk once they are many.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -60,6 +61,8 @@ pub struct Recording {
     limit: Option<(Identity, LimitHit)>,
     /// Lines that could not be made.
     dropped: u64,
+    /// `/proc` as it was while events were still coming.
+    last_look: HashMap<u32, Option<Stat>>,
 }
 
 /// Figures over all processes whose lines are written.
@@ -104,6 +107,7 @@ impl Recording {
             held: None,
             limit: None,
             dropped: 0,
+            last_look: HashMap::new(),
         }
     }
 
@@ -150,6 +154,13 @@ impl Recording {
         }
     }
 
+    /// Looks at all who live, to be done before the programs are detached: who is there now and has no end among the events
+    /// that follow outlives the session. Who ends after that is nobody's loss.
+    pub fn look_at_the_living(&mut self) {
+        self.last_look =
+            self.tree.living().map(|member| (member.id.pid, Stat::read(member.id.pid))).collect();
+    }
+
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
     /// said of the root, whose own event may be lost too.
     pub fn settle(&mut self, now_ns: u64, waited: Status, loss: &Loss) {
@@ -158,7 +169,9 @@ impl Recording {
         }
         let ends_lost = loss.exit + loss.skipped + loss.gaps + loss.untracked > 0;
         for mut member in self.tree.drain() {
-            settle(&mut member, now_ns, ends_lost, Stat::read);
+            settle(&mut member, now_ns, ends_lost, |pid| {
+                self.last_look.get(&pid).cloned().unwrap_or_else(|| Stat::read(pid))
+            });
             if Some(member.id) == self.tree.root() {
                 member.end = Some(End { status: waited, totals: None });
             }

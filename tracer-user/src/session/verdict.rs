@@ -36,8 +36,9 @@ pub struct Verdict<'a> {
     pub evidence: Vec<Evidence>,
 }
 
-/// The kernel sends it on behalf of the writer, so it seems to come from there.
+/// The kernel sends these two on behalf of the writer (`send_sig` with priv 0), so they seem to come from there.
 const SIGPIPE: u8 = 13;
+const SIGXFSZ: u8 = 25;
 
 /// What ended a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -193,6 +194,9 @@ fn sentence(
             format!(
                 "{who} was killed by SIGPIPE: it wrote to a pipe or socket that nobody reads any more{core}"
             )
+        }
+        (Cause::SignalFromItself, _) if number == SIGXFSZ => {
+            format!("{who} was killed by SIGXFSZ: it wrote beyond its limit on the size of files{core}")
         }
         (Cause::SignalFromItself, _) => format!("{who} was killed by {signal} that it sent itself{core}"),
         (_, Some(by)) => format!(
