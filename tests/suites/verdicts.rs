@@ -125,7 +125,7 @@ fn a_fault_is_a_signal_of_the_kernels_with_the_core_that_it_left() {
 #[test]
 fn a_timer_is_the_kernels_and_a_signal_to_oneself_ones_own() {
     let timer = patient(&["alarm"]);
-    let sentence = format!("workload ({}) was killed by SIGALRM from the kernel", timer.target()["pid"]);
+    let sentence = format!("workload ({}) was killed by SIGALRM from its own timer", timer.target()["pid"]);
     assert_verdict(&timer, &sentence, "signal_from_kernel", &["signal", "exit"]);
     let own = patient(&["raise", "15"]);
     let sentence = format!("workload ({}) was killed by SIGTERM that it sent itself", own.target()["pid"]);

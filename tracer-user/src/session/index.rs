@@ -95,3 +95,19 @@ fn is_torn(file: &File, len: u64) -> io::Result<bool> {
         Some(at) => file.read_exact_at(&mut last, at).map(|()| last != *b"\n"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_torn;
+
+    #[test]
+    fn a_line_that_was_cut_off_is_told_from_a_whole_one() {
+        let dir = crate::scratch();
+        let torn = |text: &str| {
+            let path = dir.path().join("index");
+            std::fs::write(&path, text).unwrap();
+            is_torn(&std::fs::File::open(&path).unwrap(), text.len() as u64).unwrap()
+        };
+        assert_eq!([torn(""), torn("{}\n"), torn("{}\n{\"a\"")], [false, false, true]);
+    }
+}
