@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use super::RunError;
+use super::enrol::enrol;
 use super::kill::kill_tree;
 use super::listener::Listener;
 use super::plan::{OnUnresolved, Plan};
@@ -15,7 +16,7 @@ use crate::kernel::events::boot_ns;
 use crate::kernel::load::Programs;
 use crate::process::target::unresolved::After;
 use crate::process::target::{TraceTarget, Unresolved};
-use crate::record::runtime;
+use crate::record::enrollment::Enrolled;
 use crate::session::recording::Recording;
 
 /// How long events may wait in the rings when nobody asks for them.
@@ -29,6 +30,9 @@ pub(super) struct Follower<'a> {
     pub(super) listener: Listener,
     /// What becomes the session.
     pub(super) recording: Recording,
+    /// The sidecar, where there is one.
+    pub(super) enrolled: Option<Enrolled>,
+    boot_id: &'a str,
     sampling: Sampling,
     search: Search,
 }
@@ -42,10 +46,15 @@ enum Search {
 
 impl<'a> Follower<'a> {
     /// Begins right after the command was started.
-    pub(super) fn new(plan: &'a Plan, programs: &'a mut Programs, recording: Recording) -> Self {
+    pub(super) fn new(
+        plan: &'a Plan,
+        programs: &'a mut Programs,
+        recording: Recording,
+        boot_id: &'a str,
+    ) -> Self {
         let listener = Listener::new(programs);
         let sampling = Sampling::new(plan.rhythm.scope);
-        Self { plan, programs, listener, recording, sampling, search: Search::On }
+        Self { plan, programs, listener, recording, enrolled: None, boot_id, sampling, search: Search::On }
     }
 
     /// Follows the command until it has ended; it is not reaped yet.
@@ -147,14 +156,9 @@ impl<'a> Follower<'a> {
 
     /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
     fn spool_to_file(&mut self) {
-        let Some(root) = self.recording.tree.root() else { return };
-        let opened = runtime::open(&self.plan.tmpfs_path).map_err(|error| error.to_string());
-        let opened = opened.and_then(|dir| {
-            let opened = self.recording.lines.events.to_file(&dir, root);
-            opened.map_err(|error| format!("the trace file in {} can't be made ({error})", dir.display()))
-        });
-        if let Err(error) = opened {
-            log::warn!("{error}; the session is kept in memory until it ends");
+        match enrol(self.plan, &mut self.recording, self.boot_id) {
+            Ok(enrolled) => self.enrolled = enrolled,
+            Err(error) => log::warn!("{error}; the session is kept in memory until it ends"),
         }
     }
 }

@@ -7,11 +7,12 @@
 //! ```
 //!
 //! - [`plan`]: what is to be done, checked. [`outcome`]: what came of it.
-//! - `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
+//! - `enrol`: trace file and sidecar. `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing.
 //! - [`support`]: what to do where the kernel refuses.
 
+mod enrol;
 mod follow;
 mod kill;
 pub mod listener;
@@ -37,7 +38,7 @@ use crate::session::clock::Clock;
 use crate::session::finish::{FinishError, LogDir};
 use crate::session::recording::Recording;
 use follow::Follower;
-use outcome::{Facts, Outcome};
+use outcome::{Facts, Outcome, Recorded};
 use plan::Plan;
 use signals::{Inherited, Signals};
 use spawn::{Child, SpawnError};
@@ -82,14 +83,14 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         programs.wake_at_each_exec(true)?;
         let child = start(plan, inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
-        let mut follower = Follower::new(plan, &mut programs, recording);
+        let mut follower = Follower::new(plan, &mut programs, recording, &boot_id);
         follower.follow(&child, &mut signals).await?;
         let ended = child.reap().map_err(RunError::Wait)?;
         if ended.not_run.is_none() {
             follower.give_up(After::RootEnded);
         }
         let unresolved = follower.unresolved().cloned();
-        let Follower { mut listener, mut recording, .. } = follower;
+        let Follower { mut listener, mut recording, enrolled, .. } = follower;
         programs.detach();
         listener.read(&mut recording);
         programs.flush_diagnostics();
@@ -97,7 +98,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         recording.settle(boot_ns(), Status(ended.status)).map_err(RunError::Record)?;
         recording.conclude(&loss, boot_ns());
         let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
-        Ok(Outcome::write(plan, &log_dir, recording, &told))
+        Ok(Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told))
     })
 }
 

@@ -9,6 +9,7 @@ use crate::kernel::event::Status;
 use crate::kernel::loss::Loss;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
+use crate::record::enrollment::Enrolled;
 use crate::session::anomaly::Anomaly;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
@@ -102,6 +103,14 @@ impl End {
     }
 }
 
+/// What was recorded, and the sidecar that says so.
+pub(super) struct Recorded {
+    /// The recording.
+    pub(super) recording: Recording,
+    /// Its sidecar, where there is one.
+    pub(super) enrolled: Option<Enrolled>,
+}
+
 /// What is known beside the recording.
 pub(super) struct Facts<'a> {
     /// What `wait` said of the command.
@@ -119,7 +128,8 @@ pub(super) struct Facts<'a> {
 impl Outcome {
     /// Writes the session, and sums it up.
     #[must_use]
-    pub(super) fn write(plan: &Plan, log_dir: &LogDir, mut recording: Recording, facts: &Facts<'_>) -> Self {
+    pub(super) fn write(plan: &Plan, log_dir: &LogDir, recorded: Recorded, facts: &Facts<'_>) -> Self {
+        let Recorded { mut recording, enrolled } = recorded;
         let (lines, told) = recording.parts();
         let root = root(told.figures, facts.ended);
         let end = End::of(facts);
@@ -141,7 +151,10 @@ impl Outcome {
             loss: facts.loss,
             session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
         };
-        remove_spool(recording, outcome)
+        if outcome.session.is_ok() {
+            clear_away(recording, enrolled);
+        }
+        outcome
     }
 }
 
@@ -195,14 +208,13 @@ fn summary<'a>(
     }
 }
 
-/// Removes the trace file once the session is in its place; without one the file is all that is left.
-fn remove_spool(recording: Recording, outcome: Outcome) -> Outcome {
-    if outcome.session.is_ok()
-        && let Err(error) = recording.lines.events.remove()
-    {
+/// Removes the trace file and then its sidecar, once the session is in its place; without one they are all that is left.
+fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
+    if let Err(error) = recording.lines.events.remove() {
         log::warn!("the trace file can't be removed ({error})");
+    } else if let Some(Err(error)) = enrolled.map(Enrolled::withdraw) {
+        log::warn!("the enrollment sidecar can't be removed ({error})");
     }
-    outcome
 }
 
 /// The root; if even its events were lost, what `wait` told.

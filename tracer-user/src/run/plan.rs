@@ -40,6 +40,14 @@ pub struct Plan {
     pub redact: bool,
 }
 
+impl Plan {
+    /// The words of the command that files may tell.
+    pub fn told_command(&self) -> impl Iterator<Item = &OsString> {
+        let words = if self.redact { 1 } else { self.command.len() };
+        self.command.iter().take(words)
+    }
+}
+
 /// What to do where the workload is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnUnresolved {

@@ -195,6 +195,14 @@ impl Recording {
         self.unread = unread.clone();
     }
 
+    /// The root as it is, or was at its end; `None`: no event of it was seen.
+    #[must_use]
+    pub fn root(&self) -> Option<&Member> {
+        let id = self.tree.root()?;
+        let held = self.held.as_ref().filter(|held| held.id == id);
+        self.tree.get(id).or(held).or(self.figures.root.as_ref())
+    }
+
     /// The target, once it is known.
     #[must_use]
     pub fn target(&self) -> Option<&TraceTarget> {
