@@ -4,6 +4,7 @@
 //! Where the file can't be had, lines are kept in memory; where it fails, those since then are, and the file keeps what it
 //! has. Either is one warning; nothing is dropped.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -31,6 +32,8 @@ pub struct Spool {
     lines: u64,
     /// The file takes no more.
     failed: bool,
+    /// Lines of the file that are none: their numbers, from 0.
+    damaged: BTreeSet<u64>,
 }
 
 impl Spool {
@@ -38,6 +41,12 @@ impl Spool {
     #[must_use]
     pub fn in_memory() -> Self {
         Self::default()
+    }
+
+    /// The lines of a trace file that somebody else left, but for those that are damaged (their numbers, from 0).
+    #[must_use]
+    pub fn of_file(file: File, damaged: BTreeSet<u64>) -> Self {
+        Self { file: Some((file, PathBuf::new())), failed: true, damaged, ..Self::default() }
     }
 
     /// From now on lines go into the trace file of `root` in `runtime`.
@@ -86,10 +95,10 @@ impl Spool {
 
     /// Copies the lines that begin with `start`, in order.
     pub fn copy_lines(&mut self, start: &[u8], to: &mut impl Write) -> io::Result<()> {
-        let in_memory = self.pending.as_slice();
-        let Some((file, _)) = &mut self.file else { return copy_lines(in_memory, start, to) };
+        let (in_memory, damaged) = (self.pending.as_slice(), &self.damaged);
+        let Some((file, _)) = &mut self.file else { return copy_lines(in_memory, damaged, start, to) };
         file.seek(SeekFrom::Start(0))?;
-        copy_lines(BufReader::with_capacity(64 << 10, file).chain(in_memory), start, to)
+        copy_lines(BufReader::with_capacity(64 << 10, file).chain(in_memory), damaged, start, to)
     }
 
     /// Removes the file: its lines are elsewhere now.
@@ -101,9 +110,22 @@ impl Spool {
     }
 }
 
-fn copy_lines(mut from: impl BufRead, start: &[u8], to: &mut impl Write) -> io::Result<()> {
+fn copy_lines(
+    mut from: impl BufRead,
+    damaged: &BTreeSet<u64>,
+    start: &[u8],
+    to: &mut impl Write,
+) -> io::Result<()> {
     let mut line = Vec::new();
-    while from.read_until(b'\n', &mut line)? > 0 {
+    for number in 0.. {
+        // A damaged line may be of any length: it is not to be held.
+        if damaged.contains(&number) {
+            from.skip_until(b'\n')?;
+            continue;
+        }
+        if from.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
         if line.starts_with(start) {
             to.write_all(&line)?;
         }
@@ -165,6 +187,13 @@ mod tests {
         let mut events = Vec::new();
         spool.copy_lines(b"\"event", &mut events).unwrap();
         assert_eq!(events, b"\"event 1\"\n\"event 2\"\n");
+    }
+
+    #[test]
+    fn damaged_lines_of_a_file_are_passed_over() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"a1\ntorn\na2\na3").unwrap();
+        assert_eq!(text(&mut Spool::of_file(file, [1, 3].into())), "a1\na2\n");
     }
 
     #[test]

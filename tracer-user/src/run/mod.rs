@@ -95,7 +95,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         listener.read(&mut recording);
         programs.flush_diagnostics();
         let loss = listener.loss(&programs)?;
-        recording.settle(boot_ns(), Status(ended.status)).map_err(RunError::Record)?;
+        recording.settle(boot_ns(), Some(Status(ended.status))).map_err(RunError::Record)?;
         recording.conclude(&loss, boot_ns());
         let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
         Ok(Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told))

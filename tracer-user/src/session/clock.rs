@@ -33,6 +33,12 @@ impl Clock {
         i64::try_from(self.boot_at_ns).ok()
     }
 
+    /// The boot time of a calendar time; 0 if that was before the boot.
+    #[must_use]
+    pub fn boot_ns_of(&self, at: Timestamp) -> u64 {
+        u64::try_from(at.as_nanosecond() - self.boot_at_ns).unwrap_or(0)
+    }
+
     /// The calendar time of a boot time.
     #[must_use]
     pub fn at(&self, boot_ns: u64) -> Time {

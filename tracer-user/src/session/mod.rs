@@ -2,6 +2,7 @@
 //!
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`], [`target_row`]: the shapes, whose field names are a contract.
+//! - [`sum_up`]: a recording and how it ended into its summary.
 //! - [`peaks`]: the highest figures over a session's rows.
 //! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`anomaly`]: what somebody should look at.
@@ -21,6 +22,7 @@ pub mod process_row;
 pub mod recording;
 pub mod replay;
 pub mod snapshot_row;
+pub mod sum_up;
 pub mod summary;
 pub mod target_row;
 pub mod text;

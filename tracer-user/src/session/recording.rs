@@ -4,6 +4,7 @@
 
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
+use bytes::Bytes;
 use tempfile::SpooledTempFile;
 
 use super::anomaly::Anomaly;
@@ -29,9 +30,10 @@ use crate::process::target::{Resolver, TargetHistory, TraceTarget, Unresolved};
 use crate::process::tree::Tree;
 use crate::record::spool::Spool;
 
-/// How the line of an event begins, and that of a snapshot.
-const EVENT: &[u8] = b"{\"event\":";
-const SNAPSHOT: &[u8] = b"{\"captured_at\":";
+/// How the line of an event begins.
+pub const EVENT: &[u8] = b"{\"event\":";
+/// How the line of a snapshot begins.
+pub const SNAPSHOT: &[u8] = b"{\"captured_at\":";
 
 /// The root of a session of which no event was seen.
 pub const NOBODY: Identity = Identity { pid: 0, start: Ticks(0) };
@@ -105,6 +107,18 @@ impl Recording {
         let near = [event.process.pid, event.parent.pid];
         let cwd = cwd.and_then(|cwd| self.directories.resolve(cwd, &near));
         self.lines.events.push(&EventRow { event, clock: self.clock, cwd, redact: self.redact })?;
+        self.fold(event)
+    }
+
+    /// Takes an event whose line is there already, with the working directory that it names.
+    pub fn replay(&mut self, mut event: Event, cwd: Option<Bytes>) -> io::Result<()> {
+        if let (What::Exec(exec), Some(path)) = (&mut event.what, cwd) {
+            exec.cwd = Some(self.directories.recorded(path));
+        }
+        self.fold(&event)
+    }
+
+    fn fold(&mut self, event: &Event) -> io::Result<()> {
         self.anomalies.extend(self.detectors.event(event));
         let change = self.tree.apply(event);
         self.resolver.observe(event, &self.tree);
@@ -123,15 +137,15 @@ impl Recording {
     }
 
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
-    /// said of the root, whose own event may be lost too.
-    pub fn settle(&mut self, now_ns: u64, waited: Status) -> io::Result<()> {
+    /// said of the root, whose own event may be lost too; `None`: nobody could wait for it.
+    pub fn settle(&mut self, now_ns: u64, waited: Option<Status>) -> io::Result<()> {
         if let Some(held) = self.held.take() {
             self.write(held)?;
         }
         for mut member in self.tree.drain() {
             settle(&mut member, now_ns, Stat::read);
-            if Some(member.id) == self.tree.root() {
-                member.end = Some(End { status: waited, totals: None });
+            if let Some(status) = waited.filter(|_| Some(member.id) == self.tree.root()) {
+                member.end = Some(End { status, totals: None });
             }
             self.write(member)?;
         }
@@ -173,9 +187,14 @@ impl Recording {
     /// Takes a row of a round of `target` and its tree.
     pub fn snapshot(&mut self, _target: &TraceTarget, row: &Snapshot) -> io::Result<()> {
         self.lines.events.push(&SnapshotRow::new(row))?;
+        self.replay_snapshot(row);
+        Ok(())
+    }
+
+    /// Takes a row whose line is there already.
+    pub fn replay_snapshot(&mut self, row: &Snapshot) {
         self.peaks.snapshot(row);
         self.anomalies.extend(self.detectors.snapshot(row));
-        Ok(())
     }
 
     /// Who ended since the last call: zombies, as long as nobody waits for them.
