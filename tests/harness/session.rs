@@ -19,6 +19,8 @@ pub struct Session {
     pub processes: Vec<Value>,
     /// `events.jsonl`.
     pub all_events: Vec<Value>,
+    /// `anomalies.jsonl`; empty if there is none.
+    pub anomalies: Vec<Value>,
     /// `sessions.jsonl`.
     pub index: Vec<Value>,
     /// `proc_trace.jsonl`.
@@ -49,6 +51,11 @@ impl Session {
             summary: serde_json::from_str(&text(&dir.join("summary.json"))).unwrap(),
             processes: lines(&dir.join("processes.jsonl")),
             all_events: lines(&dir.join("events.jsonl")),
+            anomalies: if dir.join("anomalies.jsonl").exists() {
+                lines(&dir.join("anomalies.jsonl"))
+            } else {
+                Vec::new()
+            },
             index: lines(&log.join("sessions.jsonl")),
             snapshots: lines(&dir.join("proc_trace.jsonl")),
             dir: dir.clone(),

@@ -47,7 +47,7 @@ pub(crate) fn dies_behind_its_back(args: &[String]) -> i32 {
 }
 
 /// Stops a process, and waits until each of its threads stands. Nothing reports that to a child, so this asks.
-fn stop(process: Pid) {
+pub(crate) fn stop(process: Pid) {
     kill_process(process, Signal::STOP).unwrap();
     let tasks = format!("/proc/{}/task", process.as_raw_nonzero());
     let stands = |stat: String| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"));

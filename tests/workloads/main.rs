@@ -26,6 +26,7 @@ mod names;
 mod namespaces;
 mod observe;
 mod oom;
+mod posture;
 mod scripts;
 mod show;
 mod signals;
@@ -33,6 +34,7 @@ mod stubborn;
 mod sys;
 mod threads;
 mod trace;
+mod troubles;
 
 /// A case: its arguments in, its exit code out.
 type Case = fn(&[String]) -> i32;
@@ -55,6 +57,10 @@ const CASES: &[(&str, Case)] = &[
     ("segv", signals::segv),
     ("raise", signals::raise),
     ("assassin", signals::assassin),
+    ("segv-with-core", signals::segv_with_core),
+    ("murder", signals::murder),
+    ("announce", signals::announce),
+    ("alarm", signals::alarm),
     ("two-senders", signals::two_senders),
     ("handled", signals::handled),
     ("dump-core", cores::dump_core),
@@ -79,6 +85,17 @@ const CASES: &[(&str, Case)] = &[
     ("rename-thread", names::rename_thread),
     ("accounted", accounted::accounted),
     ("oom", oom::oom),
+    ("oom-target", oom::oom_target),
+    ("glutton", oom::glutton),
+    ("quiet", troubles::quiet),
+    ("zombie-maker", troubles::zombie_maker),
+    ("hoarder", troubles::hoarder),
+    ("spinner", troubles::spinner),
+    ("leaker", troubles::leaker),
+    ("taker", troubles::taker),
+    ("martyr", troubles::martyr),
+    ("sleeper", troubles::sleeper),
+    ("renamer", troubles::renamer),
     ("on-demand", demand::on_demand),
     ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),
@@ -94,6 +111,9 @@ const CASES: &[(&str, Case)] = &[
     ("spin", lives::spin),
     ("child", lives::child),
     ("write-to-nobody", lives::write_to_nobody),
+    ("posture", posture::posture),
+    ("zombie", posture::zombie),
+    ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
 ];
 

@@ -1,10 +1,15 @@
 //! Death by the OOM killer, in a memory cgroup that is made for it and removed again.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::environment::note;
-use crate::{observe, sys};
+use rustix::process::{Signal, kill_process};
+
+use crate::environment::{me, note};
+use crate::{bystander, names, observe, sys, troubles};
 
 const LIMIT: &str = "16777216";
 
@@ -15,6 +20,7 @@ pub(crate) fn oom(_args: &[String]) -> i32 {
         return 0;
     };
     let pid = sys::fork(|| {
+        names::set_comm(b"glutton");
         group.join();
         eat();
         1
@@ -22,6 +28,46 @@ pub(crate) fn oom(_args: &[String]) -> i32 {
     note("victim", pid.cast_unsigned(), -1);
     observe::reap(pid);
     0
+}
+
+/// `oom-target [inner] [removed]`: a child named `glutton` starts in a cgroup, and a moment later takes more memory than that
+/// allows. inner: its own cgroup allows anything, the one above does not. removed: tracer, the parent, stands still from that
+/// moment on until the cgroup is gone.
+pub(crate) fn oom_target(args: &[String]) -> i32 {
+    let [inner, removed] = ["inner", "removed"].map(|word| args.iter().any(|arg| arg == word));
+    let Some(outer) = Group::new() else {
+        note("no-memory-controller", std::process::id(), -1);
+        return 0;
+    };
+    let inside = inner.then(|| outer.inside());
+    let (starts, start) = std::io::pipe().unwrap();
+    symlink(me(), "glutton").unwrap();
+    let pid = sys::fork(|| {
+        inside.as_ref().unwrap_or(&outer).join();
+        // SAFETY: both descriptors are open, and this process has one thread.
+        unsafe { libc::dup2(starts.as_raw_fd(), 0) };
+        sys::exec(Path::new("./glutton"), &[b"glutton", b"glutton"])
+    });
+    note("limited", pid.cast_unsigned(), -1);
+    troubles::hold();
+    let tracer = rustix::process::getppid().unwrap();
+    if removed {
+        bystander::stop(tracer);
+    }
+    (&start).write_all(b"!").unwrap();
+    observe::reap(pid);
+    drop((inside, outer));
+    if removed {
+        kill_process(tracer, Signal::CONT).unwrap();
+    }
+    0
+}
+
+/// Takes memory until the kernel objects, once something comes on stdin.
+pub(crate) fn glutton(_args: &[String]) -> i32 {
+    std::io::stdin().read_exact(&mut [0]).unwrap();
+    eat();
+    1
 }
 
 /// A memory cgroup of one process, removed when dropped, which must be after its member is reaped.
@@ -44,6 +90,13 @@ impl Group {
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join(limit), LIMIT).unwrap();
         Some(Self(dir))
+    }
+
+    /// Makes one inside, without a limit. To be dropped first.
+    pub(crate) fn inside(&self) -> Self {
+        let dir = self.0.join("inside");
+        fs::create_dir(&dir).unwrap();
+        Self(dir)
     }
 
     /// Moves the calling process into it.

@@ -5,11 +5,21 @@ use std::io::{Read, Write};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::environment::note;
-use crate::{names, observe, sys};
+use crate::{cores, names, observe, sys};
 
 /// Writes through a null pointer: SIGSEGV from the kernel itself.
 pub(crate) fn segv(_args: &[String]) -> i32 {
     no_core();
+    fault()
+}
+
+/// The same, with core dumps allowed. Whether one is written is up to the host: `wait4` tells.
+pub(crate) fn segv_with_core(_args: &[String]) -> i32 {
+    cores::allow();
+    fault()
+}
+
+fn fault() -> i32 {
     // SAFETY: none: to be killed for this write is what the case is for.
     unsafe { std::ptr::null_mut::<u8>().write_volatile(1) };
     1
@@ -33,6 +43,42 @@ pub(crate) fn assassin(args: &[String]) -> i32 {
     unsafe { libc::kill(victim, signal) };
     observe::reap(victim);
     0
+}
+
+/// `murder SIGNAL UID`: as this user, a process called `the assassin` kills its child, once that is called `the victim`.
+pub(crate) fn murder(args: &[String]) -> i32 {
+    let (signal, uid) = (args[0].parse().unwrap(), args[1].parse().unwrap());
+    // SAFETY: setuid(2) touches no memory, and this process has one thread.
+    assert_eq!(unsafe { libc::setuid(uid) }, 0);
+    let (mut told, mut teller) = std::io::pipe().unwrap();
+    let victim = sys::fork(|| {
+        no_core();
+        names::set_comm(b"the victim");
+        teller.write_all(b"!").unwrap();
+        wait_for_ever()
+    });
+    told.read_exact(&mut [0]).unwrap();
+    names::set_comm(b"the assassin");
+    note("assassin", std::process::id(), victim);
+    // SAFETY: kill(2) touches no memory; the victim is our child and not reaped yet.
+    unsafe { libc::kill(victim, signal) };
+    observe::reap(victim);
+    0
+}
+
+/// `announce FILE`: writes its pid to the file, which may be a pipe, and waits for its end.
+pub(crate) fn announce(args: &[String]) -> i32 {
+    std::fs::write(&args[0], format!("{}\n", std::process::id())).unwrap();
+    wait_for_ever()
+}
+
+/// Sends itself SIGALRM by a timer.
+pub(crate) fn alarm(_args: &[String]) -> i32 {
+    let soon = libc::timeval { tv_sec: 0, tv_usec: 1000 };
+    let once = libc::itimerval { it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 }, it_value: soon };
+    // SAFETY: reads a local; the old timer is not asked for.
+    assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, std::ptr::null_mut()) }, 0);
+    wait_for_ever()
 }
 
 /// A child that blocks SIGTERM gets one from `innocent`, and then SIGKILL from `culprit`.

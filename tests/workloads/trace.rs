@@ -11,9 +11,7 @@ use tests::truth;
 
 /// Waits until there are `count` snapshots of a process. SIGALRM ends a wait in vain.
 pub(crate) fn await_rows(pid: u32, count: usize) {
-    let truth = std::env::var_os(truth::FILE).expect("a truth file, for the runtime directory is beside it");
-    let runtime = Path::new(&truth).with_file_name("run");
-    let own = runtime.join(format!("tracer-{}", rustix::process::geteuid().as_raw()));
+    let (runtime, own) = dirs();
     let changes = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
     loop {
         // Watched before it is read, so that nothing is missed in between; watching again changes nothing.
@@ -23,6 +21,19 @@ pub(crate) fn await_rows(pid: u32, count: usize) {
         }
         await_change(&changes);
     }
+}
+
+/// Waits until there are `more` snapshots than there are now.
+pub(crate) fn await_more_rows(pid: u32, more: usize) {
+    await_rows(pid, rows(&dirs().1, pid) + more);
+}
+
+/// The directory that tracer was given, and tracer's own in it.
+fn dirs() -> (PathBuf, PathBuf) {
+    let truth = std::env::var_os(truth::FILE).expect("a truth file, for the runtime directory is beside it");
+    let runtime = Path::new(&truth).with_file_name("run");
+    let own = runtime.join(format!("tracer-{}", rustix::process::geteuid().as_raw()));
+    (runtime, own)
 }
 
 fn watch(changes: &OwnedFd, dir: &Path) -> rustix::io::Result<()> {

@@ -2,7 +2,9 @@
 //!
 //! stdout is for results, stderr for talk; tracer's own words begin with `tracer: `.
 
+mod ground;
 mod logger;
+mod recover;
 mod report;
 mod run;
 mod size;
@@ -24,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Recover(recover::Recover),
 }
 
 /// Parses the arguments, does what they say, and returns the exit status. Call it before anything else.
@@ -36,6 +39,7 @@ pub fn main() -> u8 {
     };
     match cli.command {
         Command::Run(run) => run.main(&inherited),
+        Command::Recover(recover) => recover.main(),
     }
 }
 

@@ -27,6 +27,9 @@ fn lines(outcome: &Outcome, command: &str) -> Vec<String> {
         }
         End::Code(_) | End::Signal(_) | End::Unresolved => lines.push(outcome.sentence.clone()),
     }
+    if let Some(sentence) = &outcome.command_sentence {
+        lines.push(format!("the command itself: {sentence}"));
+    }
     let cpu = outcome.cpu_seconds.map_or("unknown".to_owned(), duration);
     let mut cost = format!("{} wall, {cpu} CPU", duration(outcome.elapsed_seconds));
     if let (Some(rss), Some(target)) = (outcome.peak_rss_kb, &outcome.target) {

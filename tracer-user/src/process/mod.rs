@@ -5,12 +5,14 @@
 //! - [`proc`]: the reading of a process's figures; [`snapshot`]: what was read; [`sampler`]: rounds of it.
 //! - [`tree`]: a pure fold over events; [`member`] is what it keeps of a process.
 //! - [`captured`]: the times of rows, which only ever increase.
+//! - [`cgroup`]: whether the limit of a memory cgroup was reached.
 //! - [`cwd`]: directories by device and inode -> paths.
 //! - [`signal`]: signals by name.
 //! - [`target`]: which of them is the workload.
 //! - [`settle`]: what `/proc` says, at the end, of those whose end was not seen.
 
 pub mod captured;
+pub mod cgroup;
 pub mod cwd;
 pub mod identity;
 pub mod member;

@@ -14,6 +14,7 @@ use super::signals::Signals;
 use super::spawn::Child;
 use crate::kernel::events::boot_ns;
 use crate::kernel::load::Programs;
+use crate::process::cgroup::Watch;
 use crate::process::target::unresolved::After;
 use crate::process::target::{TraceTarget, Unresolved};
 use crate::record::enrollment::Enrolled;
@@ -35,6 +36,8 @@ pub(super) struct Follower<'a> {
     boot_id: &'a str,
     sampling: Sampling,
     search: Search,
+    /// The memory limits of the target, or of the root as long as there is none.
+    limits: Option<Watch>,
 }
 
 /// The search for the target.
@@ -54,12 +57,25 @@ impl<'a> Follower<'a> {
     ) -> Self {
         let listener = Listener::new(programs);
         let sampling = Sampling::new(plan.rhythm.scope);
-        Self { plan, programs, listener, recording, enrolled: None, boot_id, sampling, search: Search::On }
+        Self {
+            plan,
+            programs,
+            listener,
+            recording,
+            enrolled: None,
+            boot_id,
+            sampling,
+            search: Search::On,
+            limits: None,
+        }
     }
 
     /// Follows the command until it has ended; it is not reaped yet.
     pub(super) async fn follow(&mut self, child: &Child, signals: &mut Signals) -> Result<(), RunError> {
         self.catch_up();
+        if self.limits.is_none() {
+            self.limits = self.recording.tree.root().and_then(Watch::begin);
+        }
         self.spool_to_file();
         let time_up = Instant::now() + self.plan.resolve_timeout;
         let every = self.plan.rhythm.interval;
@@ -97,15 +113,34 @@ impl<'a> Follower<'a> {
         let ended = self.recording.take_ended();
         self.sampling.ended(&ended);
         if let (Search::On, Some(target)) = (&self.search, self.recording.target()) {
-            self.search = Search::Found(target.clone());
+            self.found(target.clone());
             self.search_is_over();
             self.sample();
         }
+        self.look_at_limits();
         if let Err((path, error)) = self.recording.lines.events.flush() {
             let path = path.display();
             log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
         }
         self.programs.flush_diagnostics();
+    }
+
+    fn found(&mut self, target: TraceTarget) {
+        let id = target.identity();
+        if self.limits.as_ref().is_none_or(|watch| watch.identity() != id) {
+            self.limits = Watch::begin(id);
+        }
+        self.search = Search::Found(target);
+    }
+
+    /// As soon as the OOM killer chose it: its cgroup may be removed as soon as it is gone.
+    fn look_at_limits(&mut self) {
+        let recording = &mut self.recording;
+        if let Some(watch) = self.limits.take_if(|watch| recording.is_oom_victim(watch.identity()))
+            && let Some(hit) = watch.limit_hit()
+        {
+            recording.limit_hit(watch.identity(), hit);
+        }
     }
 
     /// One round of snapshots, once there is a target.
@@ -133,7 +168,7 @@ impl<'a> Follower<'a> {
             return;
         }
         match self.recording.give_up(after, boot_ns()) {
-            Ok(target) => self.search = Search::Found(target),
+            Ok(target) => self.found(target),
             Err(unresolved) => {
                 match self.plan.on_unresolved {
                     OnUnresolved::Abort => kill_tree(&mut self.listener, &mut self.recording),

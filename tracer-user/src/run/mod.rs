@@ -7,11 +7,12 @@
 //! ```
 //!
 //! - [`plan`]: what is to be done, checked. [`outcome`]: what came of it.
-//! - `enrol`: trace file and sidecar. `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
+//! - `background`: recovery beside the run. `enrol`: trace file and sidecar. `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing.
 //! - [`support`]: what to do where the kernel refuses.
 
+mod background;
 mod enrol;
 mod follow;
 mod kill;
@@ -37,6 +38,7 @@ use crate::process::target::unresolved::After;
 use crate::session::clock::Clock;
 use crate::session::finish::{FinishError, LogDir};
 use crate::session::recording::Recording;
+use background::Background;
 use follow::Follower;
 use outcome::{Facts, Outcome, Recorded};
 use plan::Plan;
@@ -84,6 +86,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let child = start(plan, inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
         let mut follower = Follower::new(plan, &mut programs, recording, &boot_id);
+        let background = Background::start(plan);
         follower.follow(&child, &mut signals).await?;
         let ended = child.reap().map_err(RunError::Wait)?;
         if ended.not_run.is_none() {
@@ -98,7 +101,9 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         recording.settle(boot_ns(), Some(Status(ended.status))).map_err(RunError::Record)?;
         recording.conclude(&loss, boot_ns());
         let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
-        Ok(Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told))
+        let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
+        background.end();
+        Ok(outcome)
     })
 }
 

@@ -29,6 +29,8 @@ pub struct Outcome {
     pub end: End,
     /// Why the command ended, in a sentence.
     pub sentence: String,
+    /// Why the command itself ended, where that is another story than its workload's.
+    pub command_sentence: Option<String>,
     /// Wall time, seconds.
     pub elapsed_seconds: f64,
     /// CPU time of all processes that ended, seconds.
@@ -141,6 +143,7 @@ impl Outcome {
                 Some(unresolved) => format!("error: {unresolved}"),
                 None => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
             },
+            command_sentence: another_story(told.figures, &root),
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
             peak_rss_kb: summary.peak_rss_kb,
@@ -168,7 +171,7 @@ fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Memb
         exit_code: end.exit_code().map(i32::from),
         exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
         reason: end.reason(),
-        verdict: Verdict::of(told.figures.target.as_ref().unwrap_or(root)),
+        verdict: told.verdict(told.figures.target.as_ref().unwrap_or(root)),
         root,
         ended_ns: boot_ns(),
         boot_id: facts.boot_id,
@@ -194,6 +197,13 @@ fn root(figures: &Figures, ended: Ended) -> Member {
         root.end = Some(crate::process::member::End { status: Status(ended.status), totals: None });
         root
     })
+}
+
+/// The root's end, if the target is another process and ended in another way.
+fn another_story(figures: &Figures, root: &Member) -> Option<String> {
+    let target = figures.target.as_ref().filter(|target| target.id != root.id)?;
+    let status = |member: &Member| member.end.as_ref().map(|end| end.status);
+    (status(target) != status(root)).then(|| Verdict::of(root, None).sentence)
 }
 
 /// How often each kind occurs.

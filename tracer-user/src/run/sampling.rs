@@ -40,9 +40,10 @@ impl Sampling {
         Self { sampler: sampler.ok(), scope }
     }
 
-    /// Those who ended are zombies until somebody waits for them: the next rounds look at them too.
+    /// Those who ended are zombies until somebody waits for them: the next rounds look at them too. For the target alone
+    /// there is no need to: every round looks at it, alive or not.
     pub fn ended(&mut self, ended: &[Identity]) {
-        if let Some(sampler) = &mut self.sampler {
+        if let (Scope::Tree, Some(sampler)) = (self.scope, &mut self.sampler) {
             ended.iter().for_each(|id| sampler.ended(*id));
         }
     }

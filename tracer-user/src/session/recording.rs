@@ -16,8 +16,10 @@ use super::peaks::Peaks;
 use super::process_row::{Context, ProcessRow};
 use super::snapshot_row::SnapshotRow;
 use super::text::Text;
+use super::verdict::Verdict;
 use crate::kernel::event::{Comm, Event, Status, What};
 use crate::kernel::loss::Loss;
+use crate::process::cgroup::LimitHit;
 use crate::process::cwd::Directories;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::member::{End, Member};
@@ -60,6 +62,7 @@ pub struct Recording {
     figures: Figures,
     /// Ended, but it may yet turn out to be the target: then its line and the figures say so.
     held: Option<Member>,
+    limit: Option<(Identity, LimitHit)>,
 }
 
 /// Figures over all processes whose lines are written.
@@ -95,6 +98,7 @@ impl Recording {
             ended: Vec::new(),
             figures: Figures::default(),
             held: None,
+            limit: None,
         }
     }
 
@@ -202,6 +206,19 @@ impl Recording {
         std::mem::take(&mut self.ended)
     }
 
+    /// Whether the OOM killer chose this process: the root, the target, or one that lives.
+    #[must_use]
+    pub fn is_oom_victim(&self, id: Identity) -> bool {
+        let ended = [&self.figures.target, &self.figures.root].into_iter().flatten();
+        let member = self.tree.get(id).or_else(|| ended.into_iter().find(|member| member.id == id));
+        member.is_some_and(|member| member.oom_ns.is_some())
+    }
+
+    /// Takes note of the limit that was behind it.
+    pub fn limit_hit(&mut self, id: Identity, hit: LimitHit) {
+        self.limit = Some((id, hit));
+    }
+
     /// At the very end: anomalies that are only known now.
     pub fn conclude(&mut self, loss: &Loss, now_ns: u64) {
         let at = self.clock.at(now_ns).0;
@@ -242,6 +259,7 @@ impl Recording {
             peaks: &self.peaks,
             unread: &self.unread,
             anomalies: &self.anomalies,
+            limit: self.limit.as_ref(),
             target: self.resolver.target(),
             history: self.resolver.history(),
             clock: self.clock,
@@ -264,6 +282,8 @@ pub struct Told<'a> {
     pub unread: &'a Unread,
     /// What somebody should look at.
     pub anomalies: &'a [Anomaly],
+    /// The limit of a memory cgroup that was behind an OOM kill, and whose.
+    pub limit: Option<&'a (Identity, LimitHit)>,
     /// The target.
     pub target: Option<&'a TraceTarget>,
     /// What it was called.
@@ -275,6 +295,13 @@ pub struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
+    /// Why `member` ended.
+    #[must_use]
+    pub fn verdict(&self, member: &'a Member) -> Verdict<'a> {
+        let limit = self.limit.filter(|(id, _)| *id == member.id);
+        Verdict::of(member, limit.map(|(_, hit)| hit))
+    }
+
     /// The target's usual comm: that of most rows, or without rows the one it was found under.
     #[must_use]
     pub fn tracked_comm(&self) -> Option<Text<'a>> {

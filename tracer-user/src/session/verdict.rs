@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::process_row::KilledBy;
-use super::text::for_terminal;
+use super::text::{Text, for_terminal};
 use crate::kernel::event::Status;
+use crate::process::cgroup::LimitHit;
 use crate::process::identity::Ticks;
 use crate::process::member::Member;
 use crate::process::signal;
@@ -26,6 +27,9 @@ pub struct Verdict<'a> {
     pub killed_by: Option<KilledBy<'a>>,
     /// Whether the OOM killer chose it.
     pub oom_killed: bool,
+    /// The memory cgroup whose limit made the OOM killer act; null: none is known, so the system was short of memory, or the
+    /// cgroup could not be asked.
+    pub cgroup: Option<Limit<'a>>,
     /// The events in `events.jsonl` that show it.
     pub evidence: Vec<Evidence>,
 }
@@ -49,12 +53,46 @@ pub enum Cause {
     SignalFromKernel,
     /// A signal, and whose was not seen.
     SignalFromUnknown,
-    /// The OOM killer.
+    /// The OOM killer, as far as is known because the whole system was short of memory.
     OomKiller,
+    /// The OOM killer, because the limit of a memory cgroup was reached.
+    CgroupLimit,
     /// tracer was killed, and this is what it had seen by then.
     TracerKilled,
     /// Its end was not seen.
     Unknown,
+}
+
+/// The limit of a memory cgroup that was reached, and what shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Limit<'a> {
+    /// The cgroup's path in its hierarchy.
+    pub path: Text<'a>,
+    /// The limit; null: it could not be read.
+    pub limit_bytes: Option<u64>,
+    /// The counter that rose: file, and field if it has several.
+    pub counter: &'static str,
+    /// Its value when the target was found.
+    pub before: u64,
+    /// Its value after the kill.
+    pub after: u64,
+}
+
+impl<'a> Limit<'a> {
+    fn of(hit: &'a LimitHit) -> Self {
+        let LimitHit { path, limit_bytes, counter, before, after } = hit;
+        Self { path: Text(path), limit_bytes: *limit_bytes, counter, before: *before, after: *after }
+    }
+
+    fn sentence(&self) -> String {
+        let bytes = self.limit_bytes.map_or_else(String::new, |bytes| format!(" ({})", mib(bytes)));
+        format!("the memory limit of cgroup {}{bytes} was reached", for_terminal(self.path.0))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / 1_048_576.0)
 }
 
 /// An event that shows something.
@@ -71,20 +109,23 @@ pub struct Evidence {
 }
 
 impl<'a> Verdict<'a> {
-    /// Why `member` ended.
+    /// Why `member` ended. `limit` is the limit of a memory cgroup of its, reached while it ran; it counts where the OOM
+    /// killer ended it.
     #[must_use]
-    pub fn of(member: &'a Member) -> Self {
+    pub fn of(member: &'a Member, limit: Option<&'a LimitHit>) -> Self {
         let status = member.end.as_ref().map(|end| end.status);
-        let cause = cause(member);
+        let cgroup = limit.filter(|_| member.was_oom_killed()).map(Limit::of);
+        let cause = cause(member, cgroup.is_some());
         let killed_by = KilledBy::of(member);
         Self {
-            sentence: sentence(member, cause, killed_by),
+            sentence: sentence(member, cause, killed_by, cgroup),
             cause,
             exit_code: status.and_then(Status::exit_code),
             exit_signal: member.exit_signal(),
             core_dumped: status.is_some_and(Status::core_dumped),
             killed_by,
-            oom_killed: cause == Cause::OomKiller,
+            oom_killed: member.was_oom_killed(),
+            cgroup,
             evidence: evidence(member),
         }
     }
@@ -92,7 +133,7 @@ impl<'a> Verdict<'a> {
     /// What is known of `member`, whose tracer was killed. It was settled with `/proc` since.
     #[must_use]
     pub fn of_crash(member: &'a Member) -> Self {
-        let verdict = Self::of(member);
+        let verdict = Self::of(member, None);
         let who = format!("{} ({})", for_terminal(member.comm()), member.id.pid);
         let sentence = match (&member.end, member.orphaned) {
             (Some(_), _) => format!("tracer was killed; before that, {}", verdict.sentence),
@@ -103,12 +144,13 @@ impl<'a> Verdict<'a> {
     }
 }
 
-fn cause(member: &Member) -> Cause {
+fn cause(member: &Member, is_at_limit: bool) -> Cause {
     let Some(end) = &member.end else { return Cause::Unknown };
     match end.status.exit_signal() {
         None if end.status.exit_code() == Some(0) => Cause::ExitedZero,
         None => Cause::ExitedNonZero,
-        Some(9) if member.oom_ns.is_some() => Cause::OomKiller,
+        Some(_) if member.was_oom_killed() && is_at_limit => Cause::CgroupLimit,
+        Some(_) if member.was_oom_killed() => Cause::OomKiller,
         Some(_) => match member.fatal_signal().map(|seen| &seen.sender) {
             None => Cause::SignalFromUnknown,
             Some(None) => Cause::SignalFromKernel,
@@ -118,7 +160,12 @@ fn cause(member: &Member) -> Cause {
     }
 }
 
-fn sentence(member: &Member, cause: Cause, killed_by: Option<KilledBy<'_>>) -> String {
+fn sentence(
+    member: &Member,
+    cause: Cause,
+    killed_by: Option<KilledBy<'_>>,
+    cgroup: Option<Limit<'_>>,
+) -> String {
     let who = format!("{} ({})", for_terminal(member.comm()), member.id.pid);
     let Some(end) = &member.end else {
         return format!("{who} is gone, but its end was not seen");
@@ -128,6 +175,9 @@ fn sentence(member: &Member, cause: Cause, killed_by: Option<KilledBy<'_>>) -> S
     };
     let signal = signal::name(number);
     let core = if end.status.core_dumped() { ", core dumped" } else { "" };
+    if let Some(limit) = cgroup {
+        return format!("{who} was killed by the OOM killer: {} ({signal}){core}", limit.sentence());
+    }
     match (cause, killed_by) {
         (Cause::OomKiller, _) => format!("{who} was killed by the OOM killer ({signal}){core}"),
         (Cause::SignalFromItself, _) if number == SIGPIPE => {

@@ -193,7 +193,7 @@ impl Process {
         let base = lowest.this_kb.min(lowest.before_kb);
         let growth = rss.saturating_sub(base) as f64 / 1024.0;
         let begins = self.begins(Kind::RssGrowth, growth, limits.rss_growth);
-        let within = limits.rss_growth_within.as_secs();
+        let within = limits.rss_growth_within.as_secs_f64();
         begins.then(|| (Kind::RssGrowth, format!("RSS grew from {base} to {rss} KiB within {within} s")))
     }
 

@@ -1,4 +1,7 @@
 //! Where each kind of anomaly begins: the one place for these figures, each with its reason.
+//!
+//! As text it is `KIND=VALUE`, or `KIND=VALUE/TIME` for the two kinds that look at a span of time: `HIGH_CPU=90/30s` is 90% of a
+//! processor in every row for 30 s, `RSS_GROWTH=200/5m` 200 MiB within 5 minutes. Without a time, that stays as it was.
 
 use std::time::Duration;
 
@@ -57,7 +60,7 @@ impl Default for Thresholds {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadThreshold {
     /// No `KIND=VALUE`.
-    #[error("{0:?} is no threshold; write KIND=VALUE, as in HIGH_CPU=90")]
+    #[error("{0:?} is no threshold; write KIND=VALUE, as in HIGH_CPU=90 or HIGH_CPU=90/30s")]
     NoPair(String),
     /// No such kind, or one without a threshold.
     #[error("{name:?} is no kind with a threshold; those are {}", names())]
@@ -80,12 +83,15 @@ pub enum BadThreshold {
 /// A kind's place, what it takes, and the highest value that makes sense.
 struct Place<'t> {
     value: &'t mut f64,
+    /// The span of time that belongs to it.
+    span: Option<&'t mut Duration>,
     accepted: &'static str,
     highest: f64,
 }
 
 impl Thresholds {
-    /// Takes over what `text` says: `KIND=VALUE`, separated by commas. Of two values for a kind the last one counts.
+    /// Takes over what `text` says: `KIND=VALUE` or `KIND=VALUE/TIME`, separated by commas. Of two values for a kind the last
+    /// one counts.
     ///
     /// # Errors
     /// Names the first word that makes no sense, and what would; the values before it are taken over.
@@ -96,14 +102,14 @@ impl Thresholds {
             let no_kind = || BadThreshold::NoKind { name: name.to_owned() };
             let kind = name.parse::<Kind>().map_err(|()| no_kind())?;
             let place = self.place(kind).ok_or_else(no_kind)?;
-            let number = value.parse().ok().filter(|number| *number > 0.0 && *number <= place.highest);
             let accepted = place.accepted;
-            *place.value = number.ok_or(BadThreshold::NoValue { kind, value: value.to_owned(), accepted })?;
+            place.set(value).ok_or(BadThreshold::NoValue { kind, value: value.to_owned(), accepted })?;
         }
         Ok(())
     }
 
     fn place(&mut self, kind: Kind) -> Option<Place<'_>> {
+        let mut span = None;
         let (value, accepted, highest) = match kind {
             Kind::OomSpike => {
                 (&mut self.oom_spike, "points of the OOM score, above 0 and up to 2000", 2000.0)
@@ -111,13 +117,39 @@ impl Thresholds {
             Kind::OomCritical => (&mut self.oom_critical, "an OOM score, above 0 and up to 2000", 2000.0),
             Kind::Zombie => (&mut self.zombie, "seconds, above 0", f64::MAX),
             Kind::DState => (&mut self.d_state, "seconds, above 0", f64::MAX),
-            Kind::HighCpu => (&mut self.high_cpu, "percent of one processor, above 0", f64::MAX),
-            Kind::RssGrowth => (&mut self.rss_growth, "MiB within a minute, above 0", f64::MAX),
+            Kind::HighCpu => {
+                span = Some(&mut self.high_cpu_for);
+                (
+                    &mut self.high_cpu,
+                    "percent of one processor, above 0, and for how long, as in 90/30s",
+                    f64::MAX,
+                )
+            }
+            Kind::RssGrowth => {
+                span = Some(&mut self.rss_growth_within);
+                (&mut self.rss_growth, "MiB, above 0, and within which time, as in 200/5m", f64::MAX)
+            }
             Kind::FdHigh => (&mut self.fd_high, "a share of the limit, above 0 and up to 1", 1.0),
             Kind::EventsLost => (&mut self.events_lost, "a number of events, above 0", f64::MAX),
             Kind::IdentityDrift | Kind::OomKilled | Kind::KilledBySignal | Kind::CoreDumped => return None,
         };
-        Some(Place { value, accepted, highest })
+        Some(Place { value, span, accepted, highest })
+    }
+}
+
+impl Place<'_> {
+    /// Takes over `VALUE` or `VALUE/TIME`. `None`: it makes no sense, and nothing has changed.
+    fn set(self, text: &str) -> Option<()> {
+        let (number, time) = match text.split_once('/') {
+            Some((number, time)) => (number.trim_end(), Some(time.trim_start())),
+            None => (text, None),
+        };
+        let number = number.parse().ok().filter(|number| *number > 0.0 && *number <= self.highest)?;
+        if let Some(time) = time {
+            *self.span? = humantime::parse_duration(time).ok().filter(|time| !time.is_zero())?;
+        }
+        *self.value = number;
+        Some(())
     }
 }
 
@@ -130,6 +162,8 @@ fn names() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::Thresholds;
@@ -148,6 +182,28 @@ mod tests {
     }
 
     #[test]
+    fn a_span_of_time_belongs_to_its_kind_alone() {
+        let expected = Thresholds {
+            high_cpu: 90.0,
+            high_cpu_for: Duration::from_secs(2),
+            rss_growth: 20.0,
+            rss_growth_within: Duration::from_millis(1500),
+            ..Thresholds::default()
+        };
+        assert_eq!(set("HIGH_CPU=90/2s, RSS_GROWTH=20 / 1s 500ms").unwrap(), expected);
+        for wrong in [
+            "HIGH_CPU=90/",
+            "HIGH_CPU=90/2",
+            "HIGH_CPU=90/0s",
+            "HIGH_CPU=/2s",
+            "HIGH_CPU=0/2s",
+            "ZOMBIE=5/2s",
+        ] {
+            assert!(set(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn an_error_names_the_kind_and_what_it_takes() {
         let no_value =
             |kind, value, takes| Err(format!("\"{value}\" is no threshold of {kind}: it takes {takes}"));
@@ -155,7 +211,7 @@ mod tests {
             let takes = "a share of the limit, above 0 and up to 1";
             assert_eq!(set(&format!("FD_HIGH={value}")), no_value("FD_HIGH", value, takes));
         }
-        assert_eq!(set("HIGH_CPU=inf"), no_value("HIGH_CPU", "inf", "percent of one processor, above 0"));
+        assert_eq!(set("ZOMBIE=inf"), no_value("ZOMBIE", "inf", "seconds, above 0"));
         for kind in ["OOM_KILLED", "high_cpu", ""] {
             let known =
                 "OOM_SPIKE, OOM_CRITICAL, ZOMBIE, D_STATE, HIGH_CPU, RSS_GROWTH, FD_HIGH, EVENTS_LOST";
@@ -164,7 +220,8 @@ mod tests {
         }
         assert_eq!(
             set("HIGH_CPU"),
-            Err("\"HIGH_CPU\" is no threshold; write KIND=VALUE, as in HIGH_CPU=90".to_owned())
+            Err("\"HIGH_CPU\" is no threshold; write KIND=VALUE, as in HIGH_CPU=90 or HIGH_CPU=90/30s"
+                .to_owned())
         );
     }
 

@@ -1,5 +1,6 @@
 use super::{Cause, Verdict};
 use crate::kernel::event::{Comm, Sender, Status, Totals};
+use crate::process::cgroup::LimitHit;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::member::{End, Member, SignalSeen};
 
@@ -26,7 +27,7 @@ fn from(process: Identity) -> Option<Sender> {
 fn verdict(status: u32, signal: Option<(u8, Option<Sender>)>) -> (Cause, String) {
     let mut member = ended(status);
     member.signals.extend(signal.map(|(signal, sender)| SignalSeen { signal, at_ns: 98, sender }));
-    let verdict = Verdict::of(&member);
+    let verdict = Verdict::of(&member, None);
     (verdict.cause, verdict.sentence)
 }
 
@@ -64,7 +65,7 @@ fn an_oom_victim_names_both_events() {
     let mut member = ended(9);
     member.oom_ns = Some(97);
     member.signals.push(SignalSeen { signal: 9, at_ns: 98, sender: None });
-    let verdict = Verdict::of(&member);
+    let verdict = Verdict::of(&member, None);
     assert_eq!(verdict.cause, Cause::OomKiller);
     let events: Vec<_> = verdict.evidence.iter().map(|seen| (seen.event, seen.ktime_ns)).collect();
     assert_eq!(events, [("oom", 97), ("signal", 98), ("exit", 99)]);
@@ -74,7 +75,7 @@ fn an_oom_victim_names_both_events() {
 fn an_oom_victim_that_exited_by_itself_first_was_not_killed() {
     let mut member = ended(0);
     member.oom_ns = Some(97);
-    let verdict = Verdict::of(&member);
+    let verdict = Verdict::of(&member, None);
     assert_eq!((verdict.cause, verdict.oom_killed, verdict.evidence.len()), (Cause::ExitedZero, false, 1));
 }
 
@@ -82,7 +83,49 @@ fn an_oom_victim_that_exited_by_itself_first_was_not_killed() {
 fn an_end_that_was_not_seen_is_not_guessed() {
     let mut member = ended(0);
     member.end = None;
-    assert_eq!(Verdict::of(&member).cause, Cause::Unknown);
+    assert_eq!(Verdict::of(&member, None).cause, Cause::Unknown);
+}
+
+fn hit(limit_bytes: Option<u64>) -> LimitHit {
+    LimitHit { path: b"/x".to_vec(), limit_bytes, counter: "memory.failcnt", before: 3, after: 9 }
+}
+
+#[test]
+fn an_oom_victim_whose_cgroup_was_at_its_limit_names_the_cgroup() {
+    let mut member = ended(9);
+    member.oom_ns = Some(97);
+    let limit = hit(Some(64 << 20));
+    let verdict = Verdict::of(&member, Some(&limit));
+    assert_eq!((verdict.cause, verdict.oom_killed), (Cause::CgroupLimit, true));
+    let expected = "make (10) was killed by the OOM killer: the memory limit of cgroup /x (64.0 MiB) was reached (SIGKILL)";
+    assert_eq!(verdict.sentence, expected);
+    assert_eq!(
+        serde_json::to_string(&verdict.cgroup).unwrap(),
+        "{\"path\":\"/x\",\"limit_bytes\":67108864,\"counter\":\"memory.failcnt\",\"before\":3,\"after\":9}"
+    );
+    let unread = hit(None);
+    let sentence = Verdict::of(&member, Some(&unread)).sentence;
+    assert!(sentence.ends_with("the memory limit of cgroup /x was reached (SIGKILL)"), "{sentence}");
+}
+
+#[test]
+fn without_a_cgroup_it_is_the_oom_killer_alone() {
+    let mut member = ended(9);
+    member.oom_ns = Some(97);
+    let verdict = Verdict::of(&member, None);
+    assert_eq!((verdict.cause, verdict.cgroup), (Cause::OomKiller, None));
+    assert_eq!(verdict.sentence, "make (10) was killed by the OOM killer (SIGKILL)");
+}
+
+#[test]
+fn a_limit_is_not_blamed_for_another_end() {
+    let limit = hit(None);
+    let (exited, mut survived) = (ended(9), ended(0));
+    survived.oom_ns = Some(97);
+    for (member, cause) in [(&exited, Cause::SignalFromUnknown), (&survived, Cause::ExitedZero)] {
+        let verdict = Verdict::of(member, Some(&limit));
+        assert_eq!((verdict.cause, verdict.cgroup, verdict.oom_killed), (cause, None, false));
+    }
 }
 
 #[test]
