@@ -53,7 +53,7 @@ impl Recover {
         let mut telling = Telling { json: self.json, dry_run: self.dry_run, ..Telling::default() };
         let stop = AtomicBool::new(false);
         let told = recover(&request, &stop, |report| {
-            if telling.tell(&report).is_err() {
+            if telling.tell(&report, &mut io::stdout().lock()).is_err() {
                 // Nobody reads any more; what is under way was finished.
                 stop.store(true, Ordering::Relaxed);
             }
@@ -96,7 +96,7 @@ struct Telling {
 }
 
 impl Telling {
-    fn tell(&mut self, report: &Report) -> io::Result<()> {
+    fn tell(&mut self, report: &Report, out: &mut impl Write) -> io::Result<()> {
         if report.error.is_some() {
             self.failed += 1;
         }
@@ -106,9 +106,8 @@ impl Telling {
             Action::Finish if report.error.is_none() => self.finished += 1,
             Action::Remove | Action::Finish => {}
         }
-        let mut out = io::stdout().lock();
         if self.json {
-            serde_json::to_writer(&mut out, report)?;
+            serde_json::to_writer(&mut *out, report)?;
             writeln!(out)
         } else {
             writeln!(out, "{}", line(report, self.dry_run))
@@ -188,8 +187,11 @@ mod tests {
     #[test]
     fn what_failed_is_not_counted_as_done() {
         let mut telling = Telling { json: true, ..Telling::default() };
-        telling.tell(&Report { error: Some("x".to_owned()), ..report(Action::Finish) }).unwrap();
-        telling.tell(&report(Action::Leave)).unwrap();
+        let mut out = Vec::new();
+        let failed = Report { error: Some("x".to_owned()), ..report(Action::Finish) };
+        telling.tell(&failed, &mut out).unwrap();
+        telling.tell(&report(Action::Leave), &mut out).unwrap();
+        assert_eq!(out.split(|byte| *byte == b'\n').count(), 3);
         assert_eq!(telling.last_line(), "0 recovered, 0 removed, 1 left, 1 failed");
     }
 }

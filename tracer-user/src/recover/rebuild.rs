@@ -70,7 +70,7 @@ pub fn rebuild(
         rebuilt.recording.lines.events = Spool::of_file(file, damaged);
     }
     // Without a target the session has lineage only; the verdict is then about the root.
-    let _ = rebuilt.recording.give_up(After::RootEnded, now_ns);
+    let _ = rebuilt.recording.give_up(After::RootEnded, rebuilt.last_ns);
     rebuilt.recording.settle(now_ns, None)?;
     rebuilt.recording.conclude(&Loss::default(), now_ns);
     Ok(rebuilt)
