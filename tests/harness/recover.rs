@@ -91,6 +91,36 @@ impl Outcome {
         crate::session::lines(&self.place.log().join("sessions.jsonl"))
     }
 
+    /// Starts another run here.
+    #[must_use]
+    pub fn start_run<const N: usize>(&self, id: &str, command: [&str; N]) -> Child {
+        let mut run = Command::new(place::tracer());
+        run.args(["run", "-q", "--session-id", id, "--log-dir"]).arg(self.place.log());
+        run.arg("--tmpfs-path").arg(self.place.runtime()).arg("--").args(command);
+        run.env("TRACER_TEST", "1").current_dir(self.place.cwd()).spawn().unwrap()
+    }
+
+    /// The names in the directory of sessions, of finished ones and others.
+    #[must_use]
+    pub fn session_names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.place.log().join("sessions")).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Asserts that every file of every session is whole JSON, line by line.
+    pub fn assert_readable(&self) {
+        for path in files_below(&self.place.log()) {
+            if path.extension().is_some_and(|end| end == "jsonl") {
+                crate::session::lines(&path);
+            } else {
+                serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap();
+            }
+        }
+    }
+
     /// Makes all that is left look a minute old.
     pub fn age(&self) {
         for path in self.left() {

@@ -1,9 +1,14 @@
 //! Tracers that are killed in the middle, and what recovery makes of what they left.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
 
 use tests::{Outcome, Trace, tracer};
 
@@ -130,4 +135,39 @@ fn what_somebody_else_put_there_is_named_and_left() {
     assert_eq!(reasons, BTreeSet::from(expected));
     assert_eq!((recovered.reports.len(), recovered.with("finish").len()), (6, 1));
     assert_eq!(outcome.left().len(), 5);
+}
+
+/// Kills it after that time, wherever it is by then.
+fn kill_after(mut child: Child, time: Duration) {
+    thread::sleep(time);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn kills_at_any_moment_of_runs_and_recoveries_leave_each_session_once_and_whole() {
+    let outcome = Trace::command(["true"]).outcome();
+    for number in 0..60 {
+        let run = outcome.start_run(&format!("chaos-{number}"), ["sh", "-c", "true; (true; true); true"]);
+        kill_after(run, Duration::from_micros(number * 1500));
+    }
+    outcome.await_ends();
+    // What can be found: a sidecar or a session. A run that was killed before either never began to record.
+    let enrolled = outcome.recover(["--dry-run"]).reports;
+    let enrolled = enrolled.iter().filter_map(|report| report["session_id"].as_str()).map(str::to_owned);
+    let finished = outcome.session_names().into_iter().filter(|name| !name.starts_with('.'));
+    let expected: BTreeSet<String> = enrolled.chain(finished).collect();
+    assert!(expected.len() > 10, "the moments are spread over the whole run: {expected:?}");
+    for number in 0..30 {
+        kill_after(outcome.start_recovery([]), Duration::from_micros(number * 200));
+    }
+    outcome.age();
+    assert_eq!(outcome.recover([]).code, Some(0));
+    assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(outcome.session_names(), Vec::from_iter(expected.clone()));
+    let mut indexed: Vec<String> =
+        outcome.index().iter().map(|line| line["session_id"].as_str().unwrap().to_owned()).collect();
+    indexed.sort();
+    assert_eq!(indexed, Vec::from_iter(expected));
+    outcome.assert_readable();
 }

@@ -6,7 +6,7 @@
 //!  ground         files   lock      rows           ─▶ rebuild ─▶ finish ─▶ remove both files
 //! ```
 //!
-//! - [`gates`]: the decision. [`scan`]: the ground. [`claim`]: the lock.
+//! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
 //! - [`rebuild`]: the recording back from its lines. `write`: the session from that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
