@@ -2,6 +2,7 @@
 //!
 //! stdout is for results, stderr for talk; tracer's own words begin with `tracer: `.
 
+mod clear;
 mod ground;
 mod logger;
 mod recover;
@@ -27,6 +28,7 @@ struct Cli {
 enum Command {
     Run(run::Run),
     Recover(recover::Recover),
+    Clear(clear::Clear),
 }
 
 /// Parses the arguments, does what they say, and returns the exit status. Call it before anything else.
@@ -40,6 +42,7 @@ pub fn main() -> u8 {
     match cli.command {
         Command::Run(run) => run.main(&inherited),
         Command::Recover(recover) => recover.main(),
+        Command::Clear(clear) => clear.main(),
     }
 }
 

@@ -20,6 +20,7 @@ use crate::run::signals::{Inherited, die_by};
 use crate::run::{RunError, run, support};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
+use crate::session::retention::Keep;
 use crate::session::text::for_terminal;
 
 const EXAMPLES: &str = "\
@@ -68,6 +69,15 @@ pub(super) struct Run {
     /// Leave arguments out of all files
     #[arg(long)]
     redact_args: bool,
+    /// Of all sessions in the log directory, keep the latest N
+    #[arg(long, value_name = "N", default_value_t = Keep::default().sessions)]
+    keep_sessions: usize,
+    /// Keep the latest ones of SIZE together
+    #[arg(long, value_name = "SIZE", value_parser = super::size::parse)]
+    keep_size: Option<u64>,
+    /// Keep those that ended less than TIME ago
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    keep_for: Option<Duration>,
     /// Size of the rings between kernel and tracer: SIZE, or life=SIZE,detail=SIZE
     #[arg(long, value_name = "SIZE", value_parser = parse_rings, default_value = "life=2M,detail=4M")]
     ring_size: RingSizes,
@@ -152,6 +162,7 @@ impl Run {
             },
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
+            keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },
         })
     }
 }

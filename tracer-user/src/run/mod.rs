@@ -38,6 +38,7 @@ use crate::process::target::unresolved::After;
 use crate::session::clock::Clock;
 use crate::session::finish::{FinishError, LogDir};
 use crate::session::recording::Recording;
+use crate::session::retention;
 use background::Background;
 use follow::Follower;
 use outcome::{Facts, Outcome, Recorded};
@@ -103,6 +104,9 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
+        if let Err(error) = retention::apply(&log_dir, &plan.keep) {
+            log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());
+        }
         Ok(outcome)
     })
 }

@@ -116,7 +116,13 @@ impl LogDir {
         Ok(place)
     }
 
-    fn index(&self) -> PathBuf {
+    /// Where all sessions are.
+    pub(super) fn sessions(&self) -> PathBuf {
+        self.0.join("sessions")
+    }
+
+    /// Their index.
+    pub(super) fn index(&self) -> PathBuf {
         self.0.join("sessions.jsonl")
     }
 }

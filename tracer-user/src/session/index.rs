@@ -126,7 +126,7 @@ pub fn repair(index: &Path, id: &SessionId, mut summary: Value) -> io::Result<()
 }
 
 /// The index, locked until the file is closed: whoever rewrites it puts another file in its place.
-fn locked(index: &Path) -> io::Result<File> {
+pub(super) fn locked(index: &Path) -> io::Result<File> {
     loop {
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(index)?;
         flock(&file, FlockOperation::LockExclusive)?;
