@@ -20,12 +20,14 @@ mod agree;
 pub mod escape;
 mod order;
 mod place;
+mod recover;
 mod session;
 mod trace;
 pub mod truth;
 mod whole;
 
 pub use place::{tracer, workload};
+pub use recover::Recovered;
 pub use session::{Session, words};
 pub use trace::{Outcome, Trace};
 

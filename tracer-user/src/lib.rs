@@ -3,11 +3,11 @@
 //! Data flows one way, and a folder imports only what stands before it in this line (and `process`):
 //!
 //! ```text
-//!  kernel ──────▶ process ───▶ record ──▶ session ──▶ run ──▶ cli
-//!  programs and   identity,    spool in   the files   spawn,   flags ->
-//!  rings ->       the tree     the        that stay   the      checked
-//!  typed events   of them      runtime                wait,    settings
-//!                              dir                    the end
+//!  kernel ──────▶ process ───▶ record ──▶ session ──▶ recover ──▶ run ──▶ cli
+//!  programs and   identity,    spool in   the files   what the    spawn,   flags ->
+//!  rings ->       the tree     the        that stay   killed      the      checked
+//!  typed events   of them      runtime                left        wait,    settings
+//!                              dir                                the end
 //! ```
 //!
 //! Decisions (merge, tree, settle, verdict) are pure functions of data; the shell around them does the I/O.
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod kernel;
 pub mod process;
 pub mod record;
+pub mod recover;
 pub mod run;
 pub mod session;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The line along which data flows. A folder imports only what stands before it, itself, and `process`.
-const LINE: [&str; 6] = ["kernel", "process", "record", "session", "run", "cli"];
+const LINE: [&str; 7] = ["kernel", "process", "record", "session", "recover", "run", "cli"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());

@@ -2,7 +2,10 @@
 //!
 //! stdout is for results, stderr for talk; tracer's own words begin with `tracer: `.
 
+mod clear;
+mod ground;
 mod logger;
+mod recover;
 mod report;
 mod run;
 mod size;
@@ -27,6 +30,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Recover(recover::Recover),
+    Clear(clear::Clear),
 }
 
 /// Parses the arguments, does what they say, and returns the exit status. Call it before anything else. A bug in tracer
@@ -56,6 +61,8 @@ fn dispatch(inherited: &Inherited) -> u8 {
     };
     match cli.command {
         Command::Run(run) => run.main(inherited),
+        Command::Recover(recover) => recover.main(),
+        Command::Clear(clear) => clear.main(),
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::ground::{default_log_dir, tmpfs_path};
 use super::size::{RingSizes, parse_rings};
 use super::span;
 use super::{logger, report};
 use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
-use crate::record::runtime::DEFAULT_TMPFS;
 use crate::run::outcome::{End, FAILED};
 use crate::run::plan::{OnUnresolved, Plan};
 use crate::run::sampling::{Rhythm, Scope};
@@ -19,6 +19,7 @@ use crate::run::signals::{Inherited, die_by};
 use crate::run::{RunError, run, support};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
+use crate::session::retention::Keep;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +70,15 @@ pub(super) struct Run {
     /// Leave arguments out of all files
     #[arg(long)]
     redact_args: bool,
+    /// Of all sessions in the log directory, keep the latest N
+    #[arg(long, value_name = "N", default_value_t = Keep::default().sessions)]
+    keep_sessions: usize,
+    /// Keep the latest ones of SIZE together
+    #[arg(long, value_name = "SIZE", value_parser = super::size::parse)]
+    keep_size: Option<u64>,
+    /// Keep those that ended less than TIME ago
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    keep_for: Option<Duration>,
     /// Size of the rings between kernel and tracer: SIZE, or life=SIZE,detail=SIZE
     #[arg(long, value_name = "SIZE", value_parser = parse_rings, default_value = "life=2M,detail=4M")]
     ring_size: RingSizes,
@@ -133,7 +143,7 @@ impl Run {
                 diagnostics,
                 object: std::env::var_os("TRACER_BPF_OBJECT").map(PathBuf::from),
             },
-            tmpfs_path: tmpfs_path(self.tmpfs_path, under_test())?,
+            tmpfs_path: tmpfs_path(self.tmpfs_path)?,
             log_dir: self.log_dir.map_or_else(default_log_dir, Ok)?,
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),
@@ -153,6 +163,7 @@ impl Run {
             },
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
+            keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },
         })
     }
 }
@@ -196,32 +207,6 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Tests must never touch the ground that all share.
-fn under_test() -> bool {
-    std::env::var_os("TRACER_TEST").is_some() || std::env::var_os("NEXTEST").is_some()
-}
-
-fn tmpfs_path(given: Option<PathBuf>, under_test: bool) -> Result<PathBuf, String> {
-    match given {
-        Some(path) => Ok(path),
-        None if under_test => {
-            Err(format!("under a test {DEFAULT_TMPFS} is not to be touched; give --tmpfs-path"))
-        }
-        None => Ok(PathBuf::from(DEFAULT_TMPFS)),
-    }
-}
-
-fn default_log_dir() -> Result<PathBuf, String> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(PathBuf::from("/var/log/tracer"));
-    }
-    let from =
-        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
-    let state = state.ok_or("neither XDG_STATE_HOME nor HOME says where sessions go; give --log-dir")?;
-    Ok(state.join("tracer"))
-}
-
 fn fail(quiet: bool, message: &str) -> u8 {
     if !quiet {
         report::say(message);
@@ -243,16 +228,7 @@ fn describe(error: RunError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use super::{parse_label, tmpfs_path};
-
-    #[test]
-    fn a_test_must_say_where_its_runtime_directory_goes() {
-        assert!(tmpfs_path(None, true).is_err());
-        assert_eq!(tmpfs_path(Some("/x".into()), true), Ok(PathBuf::from("/x")));
-        assert_eq!(tmpfs_path(None, false), Ok(PathBuf::from("/dev/shm")));
-    }
+    use super::parse_label;
 
     #[test]
     fn a_label_has_a_key_and_may_have_any_value() {

@@ -17,6 +17,8 @@ use crate::kernel::event::Directory;
 #[derive(Debug, Default)]
 pub struct Directories {
     paths: HashMap<Directory, Bytes>,
+    /// Paths of a recording, which does not name their device and inode.
+    recorded: HashMap<Bytes, Directory>,
 }
 
 impl Directories {
@@ -29,6 +31,14 @@ impl Directories {
                 Some(unknown.insert(path))
             }
         }
+    }
+
+    /// Something to know a recorded path by: no file system has a device of this number.
+    pub fn recorded(&mut self, path: Bytes) -> Directory {
+        let next = Directory { dev: u64::MAX, ino: self.recorded.len() as u64 };
+        let directory = *self.recorded.entry(path.clone()).or_insert(next);
+        self.paths.entry(directory).or_insert(path);
+        directory
     }
 
     /// The path of `directory`, if it is known.

@@ -1,7 +1,9 @@
 //! What a run leaves behind while it runs: the spool in the runtime directory.
 //!
+//! - [`enrollment`]: whose trace file it is, for a recovery.
 //! - [`runtime`]: the directory, which only its owner may write.
 //! - [`spool`]: the trace file.
 
+pub mod enrollment;
 pub mod runtime;
 pub mod spool;

@@ -4,6 +4,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 /// Where the runtime directory lies unless told otherwise.
 pub const DEFAULT_TMPFS: &str = "/dev/shm";
 
@@ -41,15 +45,42 @@ pub fn open(tmpfs: &Path) -> Result<PathBuf, RuntimeDirError> {
         Err(error) => return Err(failed(error)),
     }
     let found = std::fs::symlink_metadata(&path).map_err(failed)?;
-    let foreign = |what| Err(RuntimeDirError::Foreign { path: path.clone(), what });
-    if !found.is_dir() {
-        foreign("it is no directory")
-    } else if found.uid() != uid {
-        foreign("somebody else owns it")
-    } else if found.permissions().mode() & 0o077 != 0 {
-        foreign("its mode lets others in")
+    match objection(found.is_dir(), found.uid(), found.permissions().mode()) {
+        Some(what) => Err(RuntimeDirError::Foreign { path, what }),
+        None => Ok(path),
+    }
+}
+
+/// Opens `<tmpfs>/tracer-<uid>` if it is there; then it has to be a directory, ours, and closed to others.
+pub fn existing(tmpfs: &Path) -> Result<Option<(PathBuf, OwnedFd)>, RuntimeDirError> {
+    let path = tmpfs.join(format!("tracer-{}", rustix::process::geteuid().as_raw()));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let failed = |error: Errno| RuntimeDirError::Make { path: path.clone(), why: error.into() };
+    let dir = match rustix::fs::open(&path, flags, Mode::empty()) {
+        Ok(dir) => dir,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            return Err(RuntimeDirError::Foreign { path, what: "it is no directory" });
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let found = rustix::fs::fstat(&dir).map_err(failed)?;
+    match objection(true, found.st_uid, found.st_mode) {
+        Some(what) => Err(RuntimeDirError::Foreign { path, what }),
+        None => Ok(Some((path, dir))),
+    }
+}
+
+/// What is wrong with a runtime directory.
+fn objection(is_dir: bool, uid: u32, mode: u32) -> Option<&'static str> {
+    if !is_dir {
+        Some("it is no directory")
+    } else if uid != rustix::process::geteuid().as_raw() {
+        Some("somebody else owns it")
+    } else if mode & 0o077 != 0 {
+        Some("its mode lets others in")
     } else {
-        Ok(path)
+        None
     }
 }
 

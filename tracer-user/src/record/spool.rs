@@ -1,8 +1,10 @@
 //! The trace file `tracer_trace_<pid>_<starttime_ticks>.jsonl`: events, as they come, a JSON object a line.
 //!
 //! Lines are written as they are complete, so whatever kills tracer leaves whole lines and at most one torn tail.
-//! Where the file can't be had or fails, lines are kept in memory, after one warning; nothing is dropped.
+//! Where the file can't be had, lines are kept in memory; where it fails, those since then are, and the file keeps what it
+//! has. Either is one warning; nothing is dropped.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,6 +14,15 @@ use serde::Serialize;
 
 use crate::process::identity::Identity;
 
+/// What a trace file's name begins with.
+pub const PREFIX: &str = "tracer_trace_";
+
+/// The trace file's name.
+#[must_use]
+pub fn name(root: Identity) -> String {
+    format!("{PREFIX}{}_{}.jsonl", root.pid, root.start.0)
+}
+
 /// Lines that are on their way to a session.
 #[derive(Debug, Default)]
 pub struct Spool {
@@ -19,6 +30,10 @@ pub struct Spool {
     /// Lines that are not in the file: the present batch, or everything since the file failed.
     pending: Vec<u8>,
     lines: u64,
+    /// The file takes no more.
+    failed: bool,
+    /// Lines of the file that are none: their numbers, from 0.
+    damaged: BTreeSet<u64>,
 }
 
 impl Spool {
@@ -28,9 +43,15 @@ impl Spool {
         Self::default()
     }
 
+    /// The lines of a trace file that somebody else left, but for those that are damaged (their numbers, from 0).
+    #[must_use]
+    pub fn of_file(file: File, damaged: BTreeSet<u64>) -> Self {
+        Self { file: Some((file, PathBuf::new())), failed: true, damaged, ..Self::default() }
+    }
+
     /// From now on lines go into the trace file of `root` in `runtime`.
     pub fn to_file(&mut self, runtime: &Path, root: Identity) -> io::Result<()> {
-        let path = runtime.join(format!("tracer_trace_{}_{}.jsonl", root.pid, root.start.0));
+        let path = runtime.join(name(root));
         let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
         self.file = Some((file, path));
         Ok(())
@@ -50,33 +71,20 @@ impl Spool {
 
     /// Writes the lines since the last flush. After an error the file gets no more, and they stay in memory.
     pub fn flush(&mut self) -> Result<(), (PathBuf, io::Error)> {
-        let Some((file, _)) = &mut self.file else { return Ok(()) };
+        let Some((file, path)) = self.file.as_mut().filter(|_| !self.failed) else { return Ok(()) };
         while !self.pending.is_empty() {
             match file.write(&self.pending) {
                 Ok(written) => {
                     self.pending.drain(..written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.give_up_file(error)),
+                Err(error) => {
+                    self.failed = true;
+                    return Err((path.clone(), error));
+                }
             }
         }
         Ok(())
-    }
-
-    fn give_up_file(&mut self, error: io::Error) -> (PathBuf, io::Error) {
-        // What is in the file goes first, so that the order stays; the file itself is then of no use.
-        let mut whole = Vec::new();
-        let path = self.file.take().map(|(mut file, path)| {
-            let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut whole));
-            if read.is_err() {
-                log::warn!("what {} held can't be read back", path.display());
-            }
-            let _ = std::fs::remove_file(&path);
-            path
-        });
-        whole.append(&mut self.pending);
-        self.pending = whole;
-        (path.unwrap_or_default(), error)
     }
 
     /// How many lines there are.
@@ -87,10 +95,10 @@ impl Spool {
 
     /// Copies the lines that begin with `start`, in order.
     pub fn copy_lines(&mut self, start: &[u8], to: &mut impl Write) -> io::Result<()> {
-        let in_memory = self.pending.as_slice();
-        let Some((file, _)) = &mut self.file else { return copy_lines(in_memory, start, to) };
+        let (in_memory, damaged) = (self.pending.as_slice(), &self.damaged);
+        let Some((file, _)) = &mut self.file else { return copy_lines(in_memory, damaged, start, to) };
         file.seek(SeekFrom::Start(0))?;
-        copy_lines(BufReader::with_capacity(64 << 10, file).chain(in_memory), start, to)
+        copy_lines(BufReader::with_capacity(64 << 10, file).chain(in_memory), damaged, start, to)
     }
 
     /// Removes the file: its lines are elsewhere now.
@@ -102,9 +110,22 @@ impl Spool {
     }
 }
 
-fn copy_lines(mut from: impl BufRead, start: &[u8], to: &mut impl Write) -> io::Result<()> {
+fn copy_lines(
+    mut from: impl BufRead,
+    damaged: &BTreeSet<u64>,
+    start: &[u8],
+    to: &mut impl Write,
+) -> io::Result<()> {
     let mut line = Vec::new();
-    while from.read_until(b'\n', &mut line)? > 0 {
+    for number in 0.. {
+        // A damaged line may be of any length: it is not to be held.
+        if damaged.contains(&number) {
+            from.skip_until(b'\n')?;
+            continue;
+        }
+        if from.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
         if line.starts_with(start) {
             to.write_all(&line)?;
         }
@@ -166,6 +187,13 @@ mod tests {
         let mut events = Vec::new();
         spool.copy_lines(b"\"event", &mut events).unwrap();
         assert_eq!(events, b"\"event 1\"\n\"event 2\"\n");
+    }
+
+    #[test]
+    fn damaged_lines_of_a_file_are_passed_over() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"a1\ntorn\na2\na3").unwrap();
+        assert_eq!(text(&mut Spool::of_file(file, [1, 3].into())), "a1\na2\n");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
+use super::enrol::enrol;
 use super::kill::{is_there, kill_tree};
 use super::listener::Listener;
 use super::plan::{OnUnresolved, Plan};
@@ -16,7 +17,7 @@ use crate::process::cgroup::Watch;
 use crate::process::member::Member;
 use crate::process::target::unresolved::After;
 use crate::process::target::{TraceTarget, Unresolved};
-use crate::record::runtime;
+use crate::record::enrollment::Enrolled;
 use crate::session::recording::Recording;
 
 /// How long events may wait in the rings when nobody asks for them.
@@ -34,6 +35,9 @@ pub(super) struct Follower<'a> {
     pub(super) listener: Listener,
     /// What becomes the session.
     pub(super) recording: Recording,
+    /// The sidecar, where there is one.
+    pub(super) enrolled: Option<Enrolled>,
+    boot_id: &'a str,
     sampling: Sampling,
     search: Search,
     /// The memory limits of the target, or of the root as long as there is none.
@@ -49,10 +53,25 @@ enum Search {
 
 impl<'a> Follower<'a> {
     /// Begins right after the command was started.
-    pub(super) fn new(plan: &'a Plan, programs: &'a mut Programs, recording: Recording) -> Self {
+    pub(super) fn new(
+        plan: &'a Plan,
+        programs: &'a mut Programs,
+        recording: Recording,
+        boot_id: &'a str,
+    ) -> Self {
         let listener = Listener::new(programs);
         let sampling = Sampling::new(plan.rhythm.scope);
-        Self { plan, programs, listener, recording, sampling, search: Search::On, limits: None }
+        Self {
+            plan,
+            programs,
+            listener,
+            recording,
+            enrolled: None,
+            boot_id,
+            sampling,
+            search: Search::On,
+            limits: None,
+        }
     }
 
     /// Follows the command until it has ended; it is not reaped yet.
@@ -191,14 +210,9 @@ impl<'a> Follower<'a> {
 
     /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
     fn spool_to_file(&mut self) {
-        let Some(root) = self.recording.tree.root() else { return };
-        let opened = runtime::open(&self.plan.tmpfs_path).map_err(|error| error.to_string());
-        let opened = opened.and_then(|dir| {
-            let opened = self.recording.lines.events.to_file(&dir, root);
-            opened.map_err(|error| format!("the trace file in {} can't be made ({error})", dir.display()))
-        });
-        if let Err(error) = opened {
-            log::warn!("{error}; the session is kept in memory until it ends");
+        match enrol(self.plan, &mut self.recording, self.boot_id) {
+            Ok(enrolled) => self.enrolled = enrolled,
+            Err(error) => log::warn!("{error}; the session is kept in memory until it ends"),
         }
     }
 }

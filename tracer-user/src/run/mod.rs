@@ -7,11 +7,13 @@
 //! ```
 //!
 //! - [`plan`]: what is to be done, checked. [`outcome`]: what came of it.
-//! - `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
+//! - `background`: recovery beside the run. `enrol`: trace file and sidecar. `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing.
 //! - [`support`]: what to do where the kernel refuses.
 
+mod background;
+mod enrol;
 mod follow;
 mod kill;
 pub mod listener;
@@ -36,8 +38,10 @@ use crate::process::target::unresolved::After;
 use crate::session::clock::Clock;
 use crate::session::finish::{FinishError, LogDir};
 use crate::session::recording::Recording;
+use crate::session::retention;
+use background::Background;
 use follow::Follower;
-use outcome::{Facts, Outcome};
+use outcome::{Facts, Outcome, Recorded};
 use plan::Plan;
 use signals::{Inherited, Signals};
 use spawn::{Child, SpawnError};
@@ -84,7 +88,8 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         programs.wake_at_each_exec(true)?;
         let child = start(plan, inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
-        let mut follower = Follower::new(plan, &mut programs, recording);
+        let mut follower = Follower::new(plan, &mut programs, recording, &boot_id);
+        let background = Background::start(plan);
         follower.follow(&child, &mut signals).await;
         // From here on nothing may come between the command's status and whoever waits for it.
         let ended = child.reap();
@@ -92,17 +97,22 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
             follower.give_up(After::RootEnded);
         }
         let (unresolved, failed) = (follower.unresolved().cloned(), follower.failed());
-        let Follower { mut listener, mut recording, .. } = follower;
+        let Follower { mut listener, mut recording, enrolled, .. } = follower;
         recording.look_at_the_living();
         programs.detach();
         listener.read(&mut recording);
         programs.flush_diagnostics();
         let loss = listener.loss(&programs, &recording);
-        recording.settle(boot_ns(), Status(ended.status), &loss);
+        recording.settle(boot_ns(), Some(Status(ended.status)), &loss);
         recording.conclude(&loss, boot_ns());
         let told =
             Facts { ended, unresolved, failed, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
-        Ok(Outcome::write(plan, &log_dir, recording, &told))
+        let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
+        background.end();
+        if let Err(error) = retention::apply(&log_dir, &plan.keep) {
+            log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());
+        }
+        Ok(outcome)
     })
 }
 

@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use super::plan::Plan;
 use super::spawn::{Ended, exit_code_of};
 use crate::kernel::event::Status;
+use crate::kernel::events::boot_ns;
 use crate::kernel::loss::Loss;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
+use crate::record::enrollment::Enrolled;
 use crate::session::anomaly::Anomaly;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
-use crate::session::summary::{Completeness, Largest, Orphan, Reason, SCHEMA_VERSION, Subtype, Summary};
-use crate::session::target_row::TargetRow;
+use crate::session::sum_up::{Ending, sum_up};
+use crate::session::summary::{Completeness, Reason, Subtype};
 use crate::session::text::{Text, for_terminal};
 use crate::session::verdict::{Verdict, not_run};
 
@@ -104,6 +106,14 @@ impl End {
     }
 }
 
+/// What was recorded, and the sidecar that says so.
+pub(super) struct Recorded {
+    /// The recording.
+    pub(super) recording: Recording,
+    /// Its sidecar, where there is one.
+    pub(super) enrolled: Option<Enrolled>,
+}
+
 /// What is known beside the recording.
 pub(super) struct Facts<'a> {
     /// What `wait` said of the command.
@@ -123,11 +133,12 @@ pub(super) struct Facts<'a> {
 impl Outcome {
     /// Writes the session, and sums it up.
     #[must_use]
-    pub(super) fn write(plan: &Plan, log_dir: &LogDir, mut recording: Recording, facts: &Facts<'_>) -> Self {
+    pub(super) fn write(plan: &Plan, log_dir: &LogDir, recorded: Recorded, facts: &Facts<'_>) -> Self {
+        let Recorded { mut recording, enrolled } = recorded;
         let (lines, told) = recording.parts();
         let root = root(told.figures, facts.ended);
         let end = End::of(facts);
-        let summary = summary(plan, &told, facts, &root, end);
+        let summary = sum_up(&told, ending(plan, &told, facts, &root, end));
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
@@ -146,74 +157,45 @@ impl Outcome {
             loss: facts.loss,
             session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
         };
-        remove_spool(recording, outcome)
+        if outcome.session.is_ok() {
+            clear_away(recording, enrolled);
+        }
+        outcome
     }
 }
 
-fn summary<'a>(
-    plan: &'a Plan,
-    told: &Told<'a>,
-    facts: &Facts<'a>,
-    root: &'a Member,
-    end: End,
-) -> Summary<'a> {
-    let Told { figures, peaks, clock, .. } = *told;
-    let times = Times::of(root);
-    let words = if plan.redact { 1 } else { plan.command.len() };
-    let cpu_us = facts.ended.cpu_us.max(figures.cpu_us.unwrap_or(0));
-    Summary {
-        schema_version: SCHEMA_VERSION,
+fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Member, end: End) -> Ending<'a> {
+    Ending {
         session_id: &plan.session_id,
         labels: &plan.labels,
-        command: plan.command.iter().take(words).map(|word| Text(word.as_bytes())).collect(),
+        command: plan.told_command().map(|word| Text(word.as_bytes())).collect(),
         subtype: if facts.unresolved.is_some() { Subtype::Unresolved } else { end.subtype() },
         exit_code: end.exit_code().map(i32::from),
         exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
-        termination_reason: if facts.unresolved.is_some() { Reason::TargetUnresolved } else { end.reason() },
-        verdict: Some(match end {
+        reason: if facts.unresolved.is_some() { Reason::TargetUnresolved } else { end.reason() },
+        verdict: match end {
             End::NotRun(code, errno) => {
                 let error = std::io::Error::from_raw_os_error(errno);
                 not_run(plan.command[0].as_bytes(), &error, code, root)
             }
-            _ => told.verdict(figures.target.as_ref().unwrap_or(root)),
-        }),
-        pid: root.id.pid,
+            _ => told.verdict(told.figures.target.as_ref().unwrap_or(root)),
+        },
+        root,
+        ended_ns: boot_ns(),
         boot_id: facts.boot_id,
-        starttime_ticks: root.id.start,
-        tracked_comm: told.tracked_comm(),
-        tracked_comm_drift: peaks.tracked_comm_drift(),
-        target: told.target.map(|target| TargetRow::new(target, told.history, clock, told.redact)),
-        started_at: clock.at(times.started_ns),
-        ended_at: clock.at(times.ended_ns),
-        elapsed_seconds: times.elapsed_seconds(),
-        process_count: told.tree.processes(),
-        max_depth: told.tree.max_depth(),
-        snapshot_count: peaks.snapshot_count(),
-        peak_rss_kb: peaks.peak_rss_kb(),
-        peak_tree_rss_kb: peaks.peak_tree_rss_kb(),
-        peak_oom_score: peaks.peak_oom_score(),
-        peak_fd_ratio: peaks.peak_fd_ratio(),
-        // Either may miss something: `wait` those that nobody waited for, the ends what is booked after them.
-        cpu_seconds: Some(seconds(cpu_us)),
-        largest_process: figures.largest.as_ref().map(largest),
-        anomaly_count: told.anomalies.len() as u64,
-        orphans: figures.orphans.iter().map(Orphan::of).collect(),
-        unread: told.unread.rows(),
-        completeness: Completeness::from(facts.loss),
-        host: host(),
         kernel: facts.kernel,
-        tracer_version: env!("CARGO_PKG_VERSION"),
+        waited_cpu_us: Some(facts.ended.cpu_us),
+        completeness: Completeness::from(facts.loss),
     }
 }
 
-/// Removes the trace file once the session is in its place; without one the file is all that is left.
-fn remove_spool(recording: Recording, outcome: Outcome) -> Outcome {
-    if outcome.session.is_ok()
-        && let Err(error) = recording.lines.events.remove()
-    {
+/// Removes the trace file and then its sidecar, once the session is in its place; without one they are all that is left.
+fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
+    if let Err(error) = recording.lines.events.remove() {
         log::warn!("the trace file can't be removed ({error})");
+    } else if let Some(Err(error)) = enrolled.map(Enrolled::withdraw) {
+        log::warn!("the enrollment sidecar can't be removed ({error})");
     }
-    outcome
 }
 
 /// The root; if even its events were lost, what `wait` told.
@@ -223,33 +205,6 @@ fn root(figures: &Figures, ended: Ended) -> Member {
         root.end = Some(crate::process::member::End { status: Status(ended.status), totals: None });
         root
     })
-}
-
-struct Times {
-    started_ns: u64,
-    ended_ns: u64,
-}
-
-impl Times {
-    fn of(root: &Member) -> Self {
-        let now = crate::kernel::events::boot_ns();
-        let ended_ns = root.ended_ns.unwrap_or(now);
-        Self { started_ns: root.started_ns.unwrap_or(ended_ns), ended_ns }
-    }
-
-    fn elapsed_seconds(&self) -> f64 {
-        seconds(self.ended_ns.saturating_sub(self.started_ns) / 1000)
-    }
-}
-
-/// Microseconds as seconds.
-#[expect(clippy::cast_precision_loss, reason = "exact below 285 years")]
-fn seconds(us: u64) -> f64 {
-    us as f64 / 1e6
-}
-
-fn largest((member, rss): &(Member, u64)) -> Largest<'_> {
-    Largest { pid: member.id.pid, comm: Text(member.comm()), max_rss_kb: *rss }
 }
 
 fn remarks(facts: &Facts<'_>, figures: &Figures, root: &Member) -> Vec<String> {
@@ -275,8 +230,4 @@ fn anomalies(anomalies: &[Anomaly]) -> Vec<(&'static str, u64)> {
         }
     }
     counts
-}
-
-fn host() -> Option<String> {
-    Some(rustix::system::uname().nodename().to_string_lossy().into_owned())
 }

@@ -10,6 +10,7 @@ use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
+use crate::session::retention::Keep;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -38,6 +39,16 @@ pub struct Plan {
     pub thresholds: Thresholds,
     /// Leaves arguments out of all files.
     pub redact: bool,
+    /// Which sessions stay in the log directory.
+    pub keep: Keep,
+}
+
+impl Plan {
+    /// The words of the command that files may tell.
+    pub fn told_command(&self) -> impl Iterator<Item = &OsString> {
+        let words = if self.redact { 1 } else { self.command.len() };
+        self.command.iter().take(words)
+    }
 }
 
 /// What to do where the workload is not found.

@@ -3,6 +3,8 @@
 //! The difference is taken once, when the session begins. So times within a session never jump, whatever somebody
 //! does to the machine's clock meanwhile.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -19,6 +21,24 @@ impl Clock {
         Self { boot_at_ns: calendar.as_nanosecond() - i128::from(boot_ns) }
     }
 
+    /// From when the boot began, nanoseconds since 1970.
+    #[must_use]
+    pub fn booted_at(ns: i64) -> Self {
+        Self { boot_at_ns: i128::from(ns) }
+    }
+
+    /// When the boot began, nanoseconds since 1970; `None`: in no year that matters.
+    #[must_use]
+    pub fn boot_at_ns(&self) -> Option<i64> {
+        i64::try_from(self.boot_at_ns).ok()
+    }
+
+    /// The boot time of a calendar time; 0 if that was before the boot.
+    #[must_use]
+    pub fn boot_ns_of(&self, at: Timestamp) -> u64 {
+        u64::try_from(at.as_nanosecond() - self.boot_at_ns).unwrap_or(0)
+    }
+
     /// The calendar time of a boot time.
     #[must_use]
     pub fn at(&self, boot_ns: u64) -> Time {
@@ -31,9 +51,15 @@ impl Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub Timestamp);
 
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", self.0)
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:.6}", self.0))
+        serializer.collect_str(self)
     }
 }
 

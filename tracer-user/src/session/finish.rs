@@ -9,12 +9,14 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
+use serde_json::Value;
 
 use super::anomaly::Anomaly;
 use super::id::SessionId;
 use super::index;
 use super::recording::Lines;
 use super::summary::Summary;
+use crate::process::identity::Identity;
 
 /// The directory of sessions and their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +85,45 @@ impl LogDir {
         self.sessions().join(format!(".{id}.{}", std::process::id()))
     }
 
-    fn index(&self) -> PathBuf {
+    /// Removes what a tracer or a recovery left that was killed while it built the session `id`. Only for who has claimed it.
+    pub fn clear_staging(&self, id: &SessionId) {
+        let begins = format!(".{id}.");
+        let Ok(entries) = std::fs::read_dir(self.0.join("sessions")) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let builder = name.to_str().and_then(|name| name.strip_prefix(&begins));
+            if builder.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
+                // It only takes room; nobody takes it for a session.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// The session `id` of the log directory `path`, if it is that of `root` in that boot; it gets its line in the index if
+    /// whoever put it there died before that.
+    pub fn holding(
+        path: &Path,
+        id: &SessionId,
+        root: Identity,
+        boot_id: &str,
+    ) -> Result<PathBuf, FinishError> {
+        let (log_dir, exists) =
+            (Self(path.to_owned()), FinishError::Exists { id: id.clone(), path: path.to_owned() });
+        let place = log_dir.session(id);
+        let summary = std::fs::read(place.join("summary.json"));
+        let summary =
+            summary.ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok()).unwrap_or_default();
+        let of = (summary["pid"].as_u64(), summary["starttime_ticks"].as_u64(), summary["boot_id"].as_str());
+        if of != (Some(root.pid.into()), Some(root.start.0), Some(boot_id)) {
+            return Err(exists);
+        }
+        let index = log_dir.index();
+        index::repair(&index, id, summary).map_err(|why| FinishError::Write { path: index.clone(), why })?;
+        Ok(place)
+    }
+
+    /// Their index.
+    pub(super) fn index(&self) -> PathBuf {
         self.0.join("sessions.jsonl")
     }
 }

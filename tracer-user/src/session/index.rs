@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::clock::Time;
 use super::id::SessionId;
@@ -16,6 +18,29 @@ use crate::process::identity::Ticks;
 
 /// Arguments of the command that the line has; the summary has all.
 const ARGUMENTS: usize = 16;
+
+/// Fields that the line takes from the summary as they are; the others are `command_truncated`, `orphan_count` and `completeness`.
+const FIELDS: [&str; 19] = [
+    "schema_version",
+    "session_id",
+    "labels",
+    "command",
+    "subtype",
+    "exit_code",
+    "exit_signal",
+    "termination_reason",
+    "pid",
+    "boot_id",
+    "starttime_ticks",
+    "tracked_comm",
+    "started_at",
+    "ended_at",
+    "elapsed_seconds",
+    "process_count",
+    "peak_rss_kb",
+    "cpu_seconds",
+    "anomaly_count",
+];
 
 /// A line of the index.
 #[derive(Debug, Serialize)]
@@ -44,7 +69,7 @@ struct Line<'a> {
     completeness: State,
 }
 
-/// Appends the session's line in one write, so that lines of others, at the same time, stay whole too.
+/// Appends the session's line.
 pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
@@ -72,42 +97,99 @@ pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
         completeness: summary.completeness.state,
     })?;
     line.push(b'\n');
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true).mode(0o600);
-    // No write follows a link that somebody else could have put there.
-    let mut file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(index)?;
-    let found = file.metadata()?;
-    if !found.is_file() || found.nlink() != 1 {
-        return Err(io::Error::other("it is no regular file, or has another name too"));
-    }
-    if is_torn(&file, found.len())? {
-        line.insert(0, b'\n');
-    }
-    let written = file.write(&line)?;
-    if written == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    append_line(&locked(index)?, &line)
 }
 
-/// Whether the last line was cut off: then ours begins a new one, or both would be lost.
-fn is_torn(file: &File, len: u64) -> io::Result<bool> {
-    let mut last = [0];
-    match len.checked_sub(1) {
-        None => Ok(false),
-        Some(at) => file.read_exact_at(&mut last, at).map(|()| last != *b"\n"),
+/// Appends the line of a session that is in its place, unless it is there.
+pub fn repair(index: &Path, id: &SessionId, mut summary: Value) -> io::Result<()> {
+    let file = locked(index)?;
+    for line in BufReader::new(&file).split(b'\n') {
+        let line: Value = serde_json::from_slice(&line?).unwrap_or_default();
+        if line["session_id"] == id.as_str() {
+            return Ok(());
+        }
     }
+    let words = summary["command"].as_array().map_or(0, Vec::len);
+    if let Some(command) = summary["command"].as_array_mut() {
+        command.truncate(ARGUMENTS);
+    }
+    let mut line = Map::new();
+    for name in FIELDS {
+        line.insert(name.to_owned(), summary[name].take());
+    }
+    line.insert("command_truncated".to_owned(), Value::from(words > ARGUMENTS));
+    line.insert("orphan_count".to_owned(), Value::from(summary["orphans"].as_array().map_or(0, Vec::len)));
+    line.insert("completeness".to_owned(), summary["completeness"]["state"].take());
+    let mut text = serde_json::to_vec(&line)?;
+    text.push(b'\n');
+    append_line(&file, &text)
+}
+
+/// The index, locked until the file is closed: whoever rewrites it puts another file in its place.
+pub(super) fn locked(index: &Path) -> io::Result<File> {
+    loop {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        // No write follows a link that somebody else could have put there.
+        let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(index)?;
+        let found = file.metadata()?;
+        if !found.is_file() || found.nlink() > 1 {
+            return Err(io::Error::other("it is no regular file, or has another name too"));
+        }
+        flock(&file, FlockOperation::LockExclusive)?;
+        let (ours, there) = (file.metadata()?, std::fs::metadata(index));
+        if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+            return Ok(file);
+        }
+    }
+}
+
+/// One write, so that a reader who asks for no lock sees it whole. A line that somebody left torn is ended first, so
+/// that it takes no other with it.
+fn append_line(mut file: &File, line: &[u8]) -> io::Result<()> {
+    let mut last = [b'\n'];
+    let end = file.metadata()?.len();
+    if end > 0 {
+        file.read_exact_at(&mut last, end - 1)?;
+    }
+    let torn: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+    let whole = [torn, line].concat();
+    let written = file.write(&whole)?;
+    if written == whole.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_torn;
+    use serde_json::{Value, json};
+
+    use super::repair;
+
+    fn lines(index: &std::path::Path) -> Vec<String> {
+        std::fs::read_to_string(index).unwrap().lines().map(str::to_owned).collect()
+    }
 
     #[test]
-    fn a_line_that_was_cut_off_is_told_from_a_whole_one() {
+    fn a_line_that_is_missing_is_added_once() {
         let dir = crate::scratch();
-        let torn = |text: &str| {
-            let path = dir.path().join("index");
-            std::fs::write(&path, text).unwrap();
-            is_torn(&std::fs::File::open(&path).unwrap(), text.len() as u64).unwrap()
-        };
-        assert_eq!([torn(""), torn("{}\n"), torn("{}\n{\"a\"")], [false, false, true]);
+        let (index, id) = (dir.path().join("sessions.jsonl"), "a".parse().unwrap());
+        let summary = json!({"session_id": "a", "command": vec!["x"; 20], "orphans": [1], "pid": 7,
+            "completeness": {"state": "lossy"}});
+        repair(&index, &id, summary.clone()).unwrap();
+        repair(&index, &id, summary).unwrap();
+        let lines = lines(&index);
+        assert_eq!(lines.len(), 1);
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!((&line["pid"], &line["orphan_count"]), (&json!(7), &json!(1)));
+        assert_eq!((&line["completeness"], &line["command_truncated"]), (&json!("lossy"), &json!(true)));
+    }
+
+    #[test]
+    fn a_torn_line_does_not_take_the_next_one_with_it() {
+        let dir = crate::scratch();
+        let index = dir.path().join("sessions.jsonl");
+        std::fs::write(&index, "{\"session_id\":\"to").unwrap();
+        repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"})).unwrap();
+        assert_eq!(lines(&index).len(), 2);
+        assert_eq!(serde_json::from_str::<Value>(&lines(&index)[1]).unwrap()["session_id"], "a");
     }
 }

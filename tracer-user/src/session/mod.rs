@@ -2,7 +2,9 @@
 //!
 //! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`], [`target_row`]: the shapes, whose field names are a contract.
+//! - [`sum_up`]: a recording and how it ended into its summary.
 //! - [`peaks`]: the highest figures over a session's rows.
+//! - [`retention`]: which sessions stay. [`fence`]: which of them are listed.
 //! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`anomaly`]: what somebody should look at.
 //! - [`verdict`]: why a process ended.
@@ -13,6 +15,7 @@ pub mod clock;
 #[cfg(test)]
 mod cost;
 pub mod event_row;
+pub mod fence;
 pub mod finish;
 pub mod id;
 pub mod index;
@@ -20,8 +23,10 @@ pub mod peaks;
 pub mod process_row;
 pub mod recording;
 pub mod replay;
+pub mod retention;
 mod rows;
 pub mod snapshot_row;
+pub mod sum_up;
 pub mod summary;
 pub mod target_row;
 pub mod text;

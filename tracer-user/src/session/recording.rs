@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use bytes::Bytes;
+
 use super::anomaly::Anomaly;
 use super::anomaly::detectors::Detectors;
 use super::anomaly::thresholds::Thresholds;
@@ -32,9 +34,10 @@ use crate::process::target::{Resolver, TargetHistory, TraceTarget, Unresolved};
 use crate::process::tree::Tree;
 use crate::record::spool::Spool;
 
-/// How the line of an event begins, and that of a snapshot.
-const EVENT: &[u8] = b"{\"event\":";
-const SNAPSHOT: &[u8] = b"{\"captured_at\":";
+/// How the line of an event begins.
+pub const EVENT: &[u8] = b"{\"event\":";
+/// How the line of a snapshot begins.
+pub const SNAPSHOT: &[u8] = b"{\"captured_at\":";
 
 /// The root of a session of which no event was seen.
 pub const NOBODY: Identity = Identity { pid: 0, start: Ticks(0) };
@@ -121,6 +124,18 @@ impl Recording {
         let cwd = cwd.and_then(|cwd| self.directories.resolve(cwd, &near));
         let kept = self.lines.events.push(&EventRow { event, clock: self.clock, cwd, redact: self.redact });
         self.count(kept);
+        self.fold(event);
+    }
+
+    /// Takes an event whose line is there already, with the working directory that it names.
+    pub fn replay(&mut self, mut event: Event, cwd: Option<Bytes>) {
+        if let (What::Exec(exec), Some(path)) = (&mut event.what, cwd) {
+            exec.cwd = Some(self.directories.recorded(path));
+        }
+        self.fold(&event);
+    }
+
+    fn fold(&mut self, event: &Event) {
         self.anomalies.extend(self.detectors.event(event));
         let change = self.tree.apply(event);
         self.resolver.observe(event, &self.tree);
@@ -162,8 +177,8 @@ impl Recording {
     }
 
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
-    /// said of the root, whose own event may be lost too.
-    pub fn settle(&mut self, now_ns: u64, waited: Status, loss: &Loss) {
+    /// said of the root, whose own event may be lost too; `None`: nobody could wait for it.
+    pub fn settle(&mut self, now_ns: u64, waited: Option<Status>, loss: &Loss) {
         if let Some(held) = self.held.take() {
             self.write(held);
         }
@@ -172,8 +187,8 @@ impl Recording {
             settle(&mut member, now_ns, ends_lost, |pid| {
                 self.last_look.get(&pid).cloned().unwrap_or_else(|| Stat::read(pid))
             });
-            if Some(member.id) == self.tree.root() {
-                member.end = Some(End { status: waited, totals: None });
+            if let Some(status) = waited.filter(|_| Some(member.id) == self.tree.root()) {
+                member.end = Some(End { status, totals: None });
             }
             self.write(member);
         }
@@ -215,6 +230,11 @@ impl Recording {
     pub fn snapshot(&mut self, _target: &TraceTarget, row: &Snapshot) {
         let kept = self.lines.events.push(&SnapshotRow::new(row));
         self.count(kept);
+        self.replay_snapshot(row);
+    }
+
+    /// Takes a row whose line is there already.
+    pub fn replay_snapshot(&mut self, row: &Snapshot) {
         self.peaks.snapshot(row);
         self.anomalies.extend(self.detectors.snapshot(row));
     }
@@ -247,6 +267,14 @@ impl Recording {
     /// Takes note of what snapshots lack, in all.
     pub fn lacking(&mut self, unread: &Unread) {
         self.unread = unread.clone();
+    }
+
+    /// The root as it is, or was at its end; `None`: no event of it was seen.
+    #[must_use]
+    pub fn root(&self) -> Option<&Member> {
+        let id = self.tree.root()?;
+        let held = self.held.as_ref().filter(|held| held.id == id);
+        self.tree.get(id).or(held).or(self.figures.root.as_ref())
     }
 
     /// The target, once it is known.

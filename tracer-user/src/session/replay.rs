@@ -32,6 +32,15 @@ pub enum ReplayError {
 /// # Errors
 /// The line is not whole, or not an event.
 pub fn event(line: &str) -> Result<Event, ReplayError> {
+    Ok(event_and_cwd(line)?.0)
+}
+
+/// The event of one line, and for an exec the path of the working directory.
+///
+/// # Errors
+/// The line is not whole, or not an event.
+pub fn event_and_cwd(line: &str) -> Result<(Event, Option<Bytes>), ReplayError> {
+    let mut cwd = None;
     let line: Line<'_> = serde_json::from_str(line)?;
     let what = match line.what {
         Kind::Fork(fork) => What::Fork(Fork {
@@ -40,20 +49,24 @@ pub fn event(line: &str) -> Result<Event, ReplayError> {
             parent_tid: fork.parent_tid,
             untracked: fork.untracked,
         }),
-        Kind::Exec(exec) => What::Exec(Box::new(exec.event())),
+        Kind::Exec(exec) => {
+            cwd = exec.cwd.as_deref().map(|path| Bytes::from(text::decode(path)));
+            What::Exec(Box::new(exec.event()))
+        }
         Kind::Exit(exit) => What::Exit(Box::new(exit.event())),
         Kind::Rename { old_comm } => What::Rename { old_comm: comm(&old_comm)? },
         Kind::Signal(signal) => What::Signal(signal.event()?),
         Kind::Oom {} => What::Oom,
     };
-    Ok(Event {
+    let event = Event {
         ktime_ns: line.ktime_ns,
         process: identity(line.pid, line.starttime_ticks),
         parent: identity(line.ppid, line.parent_starttime_ticks),
         depth: line.depth,
         comm: comm(&line.comm)?,
         what,
-    })
+    };
+    Ok((event, cwd))
 }
 
 #[derive(Deserialize)]
@@ -105,6 +118,7 @@ struct ExecLine {
     ns_pid: Option<u32>,
     pid_ns: Option<u32>,
     cgroup_id: Option<u64>,
+    cwd: Option<String>,
 }
 
 impl ExecLine {

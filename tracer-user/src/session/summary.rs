@@ -102,6 +102,8 @@ pub enum Subtype {
     Failed,
     /// A signal ended the command.
     Killed,
+    /// tracer was killed; a recovery wrote what was left.
+    Crashed,
     /// The workload was not found in time.
     Unresolved,
 }
@@ -114,6 +116,8 @@ pub enum Reason {
     NaturalExit,
     /// A signal ended the command.
     Signalled,
+    /// tracer was killed.
+    Crashed,
     /// The workload was not found in time.
     TargetUnresolved,
 }
@@ -160,8 +164,13 @@ impl<'a> Orphan<'a> {
 pub struct Completeness {
     /// The answer.
     pub state: State,
-    /// What is missing, by kind.
-    pub lost: Loss,
+    /// What is missing, by kind; null: tracer was killed, and nobody knows what came after.
+    pub lost: Option<Loss>,
+}
+
+impl Completeness {
+    /// Of a recording whose tracer was killed.
+    pub const CRASHED: Self = Self { state: State::Lossy, lost: None };
 }
 
 /// Whether something is missing.
@@ -176,6 +185,6 @@ pub enum State {
 
 impl From<Loss> for Completeness {
     fn from(lost: Loss) -> Self {
-        Self { state: if lost.is_none() { State::Complete } else { State::Lossy }, lost }
+        Self { state: if lost.is_none() { State::Complete } else { State::Lossy }, lost: Some(lost) }
     }
 }

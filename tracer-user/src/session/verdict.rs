@@ -64,6 +64,8 @@ pub enum Cause {
     StillAlive,
     /// It never ran: the command could not be executed.
     NotRun,
+    /// tracer was killed, and this is what it had seen by then.
+    TracerKilled,
     /// Its end was not seen.
     Unknown,
 }
@@ -133,6 +135,19 @@ impl<'a> Verdict<'a> {
             cgroup,
             evidence: evidence(member),
         }
+    }
+
+    /// What is known of `member`, whose tracer was killed. It was settled with `/proc` since.
+    #[must_use]
+    pub fn of_crash(member: &'a Member) -> Self {
+        let verdict = Self::of(member, None);
+        let who = format!("{} ({})", for_terminal(member.comm()), member.id.pid);
+        let sentence = match (&member.end, member.orphaned) {
+            (Some(_), _) => format!("tracer was killed; before that, {}", verdict.sentence),
+            (None, true) => format!("tracer was killed; {who} was still running, and is to this moment"),
+            (None, false) => format!("tracer was killed; {who} was still running, and has ended since"),
+        };
+        Self { sentence, cause: Cause::TracerKilled, ..verdict }
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::kind::Kind;
 
 /// Where each kind begins.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Thresholds {
     /// `OOM_SPIKE`: points that the OOM score rises between two rows. An OOM score has 6.7 points for each hundredth of the
     /// memory, so 100 points are 15% of the machine at once: no ordinary start of a program.

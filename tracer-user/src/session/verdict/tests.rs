@@ -127,3 +127,15 @@ fn a_limit_is_not_blamed_for_another_end() {
         assert_eq!((verdict.cause, verdict.cgroup, verdict.oom_killed), (cause, None, false));
     }
 }
+
+#[test]
+fn a_crash_says_what_was_seen_of_the_target_by_then() {
+    let mut member = Member::new(ME, Identity { pid: 1, start: Ticks(0) }, 0);
+    let sentence = |member: &Member| Verdict::of_crash(member).sentence;
+    assert!(sentence(&member).ends_with("was still running, and has ended since"));
+    member.orphaned = true;
+    assert!(sentence(&member).ends_with("was still running, and is to this moment"));
+    member.end = Some(End { status: Status(0x300), totals: None });
+    assert!(sentence(&member).ends_with("(10) exited with code 3"));
+    assert_eq!(Verdict::of_crash(&member).cause, Cause::TracerKilled);
+}

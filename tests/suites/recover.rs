@@ -1,0 +1,173 @@
+//! Tracers that are killed in the middle, and what recovery makes of what they left.
+
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use tests::{Outcome, Trace, tracer};
+
+/// Kills its tracer as soon as a snapshot of it is in the spool.
+const KILLS_ITS_TRACER: &str =
+    "until grep -q captured_at ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID";
+
+fn killed() -> Outcome {
+    let trace =
+        Trace::sh(KILLS_ITS_TRACER).flags(["--interval", "10ms", "--target", "sh", "--label", "job=17"]);
+    let outcome = trace.outcome();
+    assert_eq!(outcome.status.code(), None, "tracer was killed; stderr:\n{}", outcome.stderr);
+    outcome.await_ends();
+    outcome
+}
+
+/// Runs a script that runs `$T`, the tracer, as often as it likes.
+fn script(text: &str) -> Outcome {
+    let head = "T=\"$0 run -q --log-dir ../log --tmpfs-path ../run\"\n";
+    let tracer = tracer().into_os_string();
+    Trace::command(["sh".into(), "-c".into(), format!("{head}{text}").into(), tracer]).without_tracer()
+}
+
+#[test]
+fn a_killed_tracer_leaves_one_session_with_all_that_reached_the_spool() {
+    let outcome = killed();
+    let spool = outcome.left().into_iter().find(|path| path.extension().unwrap() == "jsonl").unwrap();
+    let rows = fs::read_to_string(spool).unwrap();
+    assert!(rows.ends_with('\n') && outcome.left().len() == 2);
+    assert_eq!(outcome.session_count(), 0);
+
+    let recovered = outcome.recover([]);
+    assert_eq!((recovered.code, recovered.with("finish").len(), recovered.reports.len()), (Some(0), 1, 1));
+    assert_eq!(outcome.recover([]).reports.len(), 0, "a second recovery finds nothing");
+    assert_eq!(outcome.index().len(), 1);
+
+    let session = outcome.session();
+    let summary = &session.summary;
+    assert_eq!((&summary["subtype"], &summary["termination_reason"]), (&"crashed".into(), &"CRASHED".into()));
+    assert_eq!((&summary["exit_code"], &summary["labels"]["job"]), (&(-1).into(), &"17".into()));
+    assert_eq!((session.state(), &summary["verdict"]["cause"]), ("lossy", &"tracer_killed".into()));
+    assert_eq!((session.target()["comm"].as_str(), summary["command"][0].as_str()), (Some("sh"), Some("sh")));
+    assert_eq!(session.all_events.len() + session.snapshots.len(), rows.lines().count());
+    assert!(!session.snapshots.is_empty() && session.root()["is_target"] == true);
+    assert!(session.root()["cwd"].is_string(), "a working directory comes back");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+    let outcome = killed();
+    let before = outcome.left();
+    assert_eq!(outcome.recover(["--dry-run"]).with("finish").len(), 1);
+    assert_eq!((outcome.left(), outcome.session_count()), (before, 0));
+}
+
+#[test]
+fn four_recoveries_at_once_finish_twenty_crashes_once_each() {
+    let wait = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; kill -9 $PPID";
+    let outcome = script(&format!("for i in $(seq 20); do $T -- sh -c '{wait}'; done; true"));
+    outcome.await_ends();
+    assert_eq!(outcome.left().len(), 40, "a trace file and a sidecar each");
+    let all = outcome.recover_at_once(4);
+    let finished: Vec<String> = all
+        .iter()
+        .flat_map(|one| one.with("finish"))
+        .map(|report| report["session_id"].to_string())
+        .collect();
+    let distinct: BTreeSet<&String> = finished.iter().collect();
+    assert_eq!((finished.len(), distinct.len()), (20, 20), "{all:#?}");
+    assert!(all.iter().all(|one| one.code == Some(0)));
+    assert_eq!((outcome.session_count(), outcome.index().len(), outcome.left().len()), (20, 20, 0));
+}
+
+#[test]
+fn the_next_run_recovers_in_the_background() {
+    let outcome = killed();
+    outcome.age();
+    let (log, run) = (outcome.runtime().join("../../log"), outcome.runtime().join(".."));
+    let mut next = std::process::Command::new(tracer());
+    next.arg("run").arg("-q").arg("--log-dir").arg(log).arg("--tmpfs-path").arg(run).args(["--", "true"]);
+    assert!(next.env("TRACER_TEST", "1").status().unwrap().success());
+    assert_eq!((outcome.session_count(), outcome.index().len(), outcome.left().len()), (2, 2, 0));
+}
+
+#[test]
+fn a_session_that_is_being_recorded_is_left_alone() {
+    let tracer = tracer();
+    let recover = format!(
+        "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; \
+         {} recover --min-age 0s --json --tmpfs-path ../run",
+        tracer.display()
+    );
+    let session = Trace::sh(&recover).run();
+    session.assert_whole();
+    let report: serde_json::Value = serde_json::from_slice(&session.outcome.stdout).unwrap();
+    assert_eq!((&report["action"], &report["gate"]), (&"leave".into(), &"G6".into()));
+}
+
+#[test]
+fn what_somebody_else_put_there_is_named_and_left() {
+    let outcome = killed();
+    let at = |name: &str| outcome.runtime().join(name);
+    let node = |name: &str, mode: libc::mode_t, device: libc::dev_t| {
+        let path = CString::new(at(name).as_os_str().as_bytes()).unwrap();
+        // SAFETY: a C string that lives here.
+        assert_eq!(unsafe { libc::mknod(path.as_ptr(), mode | 0o600, device) }, 0);
+    };
+    node("tracer_trace_1_1.jsonl", libc::S_IFIFO, 0);
+    node("tracer_trace_1_2.jsonl", libc::S_IFCHR, libc::makedev(1, 3));
+    fs::write(at("tracer_trace_1_3.jsonl"), "").unwrap();
+    std::os::unix::fs::chown(at("tracer_trace_1_3.jsonl"), Some(12345), None).unwrap();
+    fs::write(at("tracer_enrollment_1_4.json"), "[".repeat(100_000)).unwrap();
+    fs::write(at("with\nnewline"), "").unwrap();
+    let recovered = outcome.recover([]);
+    let reasons: BTreeSet<&str> =
+        recovered.with("leave").iter().map(|report| report["reason"].as_str().unwrap()).collect();
+    let expected = [
+        "it is a FIFO",
+        "it is a device or a socket",
+        "somebody else owns it",
+        "its sidecar does not parse",
+        "it has no name that tracer would give",
+    ];
+    assert_eq!(reasons, BTreeSet::from(expected));
+    assert_eq!((recovered.reports.len(), recovered.with("finish").len()), (6, 1));
+    assert_eq!(outcome.left().len(), 5);
+}
+
+/// Kills it after that time, wherever it is by then.
+fn kill_after(mut child: Child, time: Duration) {
+    thread::sleep(time);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn kills_at_any_moment_of_runs_and_recoveries_leave_each_session_once_and_whole() {
+    let outcome = Trace::command(["true"]).outcome();
+    for number in 0..60 {
+        let run = outcome.start_run(&format!("chaos-{number}"), ["sh", "-c", "true; (true; true); true"]);
+        kill_after(run, Duration::from_micros(number * 1500));
+    }
+    outcome.await_ends();
+    // What can be found: a sidecar or a session. A run that was killed before either never began to record.
+    let enrolled = outcome.recover(["--dry-run"]).reports;
+    let enrolled = enrolled.iter().filter_map(|report| report["session_id"].as_str()).map(str::to_owned);
+    let finished = outcome.session_names().into_iter().filter(|name| !name.starts_with('.'));
+    let expected: BTreeSet<String> = enrolled.chain(finished).collect();
+    assert!(expected.len() > 10, "the moments are spread over the whole run: {expected:?}");
+    for number in 0..30 {
+        kill_after(outcome.start_recovery([]), Duration::from_micros(number * 200));
+    }
+    outcome.age();
+    assert_eq!(outcome.recover([]).code, Some(0));
+    assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(outcome.session_names(), Vec::from_iter(expected.clone()));
+    let mut indexed: Vec<String> =
+        outcome.index().iter().map(|line| line["session_id"].as_str().unwrap().to_owned()).collect();
+    indexed.sort();
+    assert_eq!(indexed, Vec::from_iter(expected));
+    outcome.assert_readable();
+}

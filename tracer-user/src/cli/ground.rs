@@ -1,0 +1,47 @@
+//! Where things lie unless told otherwise, for every subcommand alike.
+
+use std::path::PathBuf;
+
+use crate::record::runtime::DEFAULT_TMPFS;
+
+/// Where the runtime directory lies. Tests must never touch the ground that all share.
+pub(super) fn tmpfs_path(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    let under_test = std::env::var_os("TRACER_TEST").is_some() || std::env::var_os("NEXTEST").is_some();
+    tmpfs_path_where(given, under_test)
+}
+
+fn tmpfs_path_where(given: Option<PathBuf>, under_test: bool) -> Result<PathBuf, String> {
+    match given {
+        Some(path) => Ok(path),
+        None if under_test => {
+            Err(format!("under a test {DEFAULT_TMPFS} is not to be touched; give --tmpfs-path"))
+        }
+        None => Ok(PathBuf::from(DEFAULT_TMPFS)),
+    }
+}
+
+/// Where sessions go.
+pub(super) fn default_log_dir() -> Result<PathBuf, String> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/log/tracer"));
+    }
+    let from =
+        |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
+    let state = state.ok_or("neither XDG_STATE_HOME nor HOME says where sessions go; give --log-dir")?;
+    Ok(state.join("tracer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::tmpfs_path_where;
+
+    #[test]
+    fn a_test_must_say_where_its_runtime_directory_goes() {
+        assert!(tmpfs_path_where(None, true).is_err());
+        assert_eq!(tmpfs_path_where(Some("/x".into()), true), Ok(PathBuf::from("/x")));
+        assert_eq!(tmpfs_path_where(None, false), Ok(PathBuf::from("/dev/shm")));
+    }
+}

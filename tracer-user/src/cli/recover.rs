@@ -1,0 +1,197 @@
+//! `tracer recover`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::ground::{default_log_dir, tmpfs_path};
+use super::{logger, report, span};
+use crate::recover::gates::{Action, Gate};
+use crate::recover::{Report, Request, recover};
+use crate::run::outcome::FAILED;
+use crate::session::text::for_terminal;
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tracer recover
+  sudo tracer recover --dry-run --json";
+
+const AFTER: &str = "\
+Exit status: 0; 1 if something that was to be finished or removed could not be; 125 if tracer itself failed.";
+
+/// Make sessions of what tracers that were killed left behind
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = AFTER)]
+pub(super) struct Recover {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// One JSON object a line on stdout, for each file
+    #[arg(long)]
+    json: bool,
+    /// Leave files that were written less than TIME ago
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = span::parse)]
+    min_age: Duration,
+    /// Keep sessions in DIR [default: where their tracers would have]
+    #[arg(long, value_name = "DIR", env = "TRACER_LOG_DIR")]
+    log_dir: Option<PathBuf>,
+    /// Look in DIR/tracer-UID [default: /dev/shm]
+    #[arg(long, value_name = "DIR", env = "TRACER_TMPFS_PATH")]
+    tmpfs_path: Option<PathBuf>,
+}
+
+impl Recover {
+    pub(super) fn main(self) -> u8 {
+        logger::install(log::LevelFilter::Warn);
+        let request = match self.request() {
+            Ok(request) => request,
+            Err(message) => return fail(&message),
+        };
+        let mut telling = Telling { json: self.json, dry_run: self.dry_run, ..Telling::default() };
+        let stop = AtomicBool::new(false);
+        let told = recover(&request, &stop, |report| {
+            if telling.tell(&report, &mut io::stdout().lock()).is_err() {
+                // Nobody reads any more; what is under way was finished.
+                stop.store(true, Ordering::Relaxed);
+            }
+        });
+        match told {
+            Err(error) => fail(&error.to_string()),
+            Ok(()) => {
+                if !self.json {
+                    report::say(&telling.last_line());
+                }
+                u8::from(telling.failed > 0)
+            }
+        }
+    }
+
+    fn request(&self) -> Result<Request, String> {
+        Ok(Request {
+            tmpfs_path: tmpfs_path(self.tmpfs_path.clone())?,
+            log_dir: self.log_dir.clone(),
+            default_log_dir: default_log_dir().ok(),
+            min_age: self.min_age,
+            dry_run: self.dry_run,
+        })
+    }
+}
+
+fn fail(message: &str) -> u8 {
+    report::say(message);
+    FAILED
+}
+
+#[derive(Debug, Default)]
+struct Telling {
+    json: bool,
+    dry_run: bool,
+    finished: u64,
+    removed: u64,
+    left: u64,
+    failed: u64,
+}
+
+impl Telling {
+    fn tell(&mut self, report: &Report, out: &mut impl Write) -> io::Result<()> {
+        if report.error.is_some() {
+            self.failed += 1;
+        }
+        match report.decision.action {
+            Action::Leave => self.left += 1,
+            Action::Remove if report.error.is_none() => self.removed += 1,
+            Action::Finish if report.error.is_none() => self.finished += 1,
+            Action::Remove | Action::Finish => {}
+        }
+        if self.json {
+            serde_json::to_writer(&mut *out, report)?;
+            writeln!(out)
+        } else {
+            writeln!(out, "{}", line(report, self.dry_run))
+        }
+    }
+
+    fn last_line(&self) -> String {
+        let would = if self.dry_run { "would be " } else { "" };
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        format!(
+            "{} {would}recovered, {} {would}removed, {} left{failed}",
+            self.finished, self.removed, self.left
+        )
+    }
+}
+
+/// What became of a file, for a person.
+fn line(report: &Report, dry_run: bool) -> String {
+    let file = for_terminal(report.file.as_bytes());
+    let (reason, gate) = (report.decision.reason, gate(report.decision.gate));
+    if let Some(error) = &report.error {
+        return format!("{file}: left, {error} ({gate})");
+    }
+    match (report.decision.action, dry_run) {
+        (Action::Leave, _) => format!("{file}: left, {reason} ({gate})"),
+        (Action::Remove, true) => format!("{file}: would be removed, {reason} ({gate})"),
+        (Action::Remove, false) => format!("{file}: removed, {reason} ({gate})"),
+        (Action::Finish, true) => format!("{file}: would be recovered, {reason} ({gate})"),
+        (Action::Finish, false) => {
+            let place = report.session.as_deref().map(|place| place.display().to_string());
+            let place = place.unwrap_or_default();
+            let damaged = match report.damaged_lines {
+                0 => String::new(),
+                1 => ", but for a damaged line".to_owned(),
+                more => format!(", but for {more} damaged lines"),
+            };
+            format!(
+                "{file}: recovered, {reason} ({gate}); session {}{damaged}",
+                for_terminal(place.as_bytes())
+            )
+        }
+    }
+}
+
+fn gate(gate: Gate) -> String {
+    format!("{gate:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Telling, line};
+    use crate::recover::Report;
+    use crate::recover::gates::{Action, Decision, Gate};
+
+    fn report(action: Action) -> Report {
+        Report {
+            file: "a\nb".to_owned(),
+            decision: Decision { gate: Gate::G5, action, reason: "its process is gone" },
+            session_id: Some("s".to_owned()),
+            session: Some("/log/sessions/s".into()),
+            damaged_lines: 1,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_says_what_why_and_where() {
+        let told = line(&report(Action::Finish), false);
+        let expected =
+            "a\\nb: recovered, its process is gone (G5); session /log/sessions/s, but for a damaged line";
+        assert_eq!(told, expected);
+        assert_eq!(line(&report(Action::Remove), true), "a\\nb: would be removed, its process is gone (G5)");
+        let failed = Report { error: Some("no room".to_owned()), ..report(Action::Finish) };
+        assert_eq!(line(&failed, false), "a\\nb: left, no room (G5)");
+    }
+
+    #[test]
+    fn what_failed_is_not_counted_as_done() {
+        let mut telling = Telling { json: true, ..Telling::default() };
+        let mut out = Vec::new();
+        let failed = Report { error: Some("x".to_owned()), ..report(Action::Finish) };
+        telling.tell(&failed, &mut out).unwrap();
+        telling.tell(&report(Action::Leave), &mut out).unwrap();
+        assert_eq!(out.split(|byte| *byte == b'\n').count(), 3);
+        assert_eq!(telling.last_line(), "0 recovered, 0 removed, 1 left, 1 failed");
+    }
+}

@@ -1,0 +1,179 @@
+//! The enrollment sidecar `tracer_enrollment_<pid>_<starttime_ticks>.json`: whose trace file lies beside it (W2).
+//!
+//! It is there before the trace file has its first row, and goes after it, so a trace file without one is not ours, and
+//! one without a trace file is a session that died before its first row. It holds what a session needs and the
+//! trace file lacks, so that recovery can write it whole.
+//!
+//! Whoever works on the session, the tracer that records it or a recovery, holds an exclusive lock (flock(2)) on the sidecar.
+//! The kernel gives it back when that process ends, in whatever way.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use serde::{Deserialize, Serialize};
+
+use crate::process::identity::{Identity, Ticks};
+
+/// Version of the sidecar's shape. Version 1 had no comm.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// What a sidecar's name begins with.
+pub const PREFIX: &str = "tracer_enrollment_";
+
+/// What the name of a sidecar that is being written begins with.
+pub const NEW_PREFIX: &str = ".tracer_enrollment_";
+
+/// The contents of a sidecar. Bytes that are not UTF-8 are escaped as in all files of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Enrollment {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The session.
+    pub session_id: String,
+    /// The root's pid.
+    pub pid: u32,
+    /// The boot that the pid belongs to.
+    pub boot_id: String,
+    /// The root's start.
+    pub starttime_ticks: u64,
+    /// The root's comm when this was written; `None`: the sidecar is of version 1.
+    pub comm: Option<String>,
+    /// When this was written, RFC 3339.
+    pub enrolled_at: String,
+    /// What the session's owner said about it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The command and its arguments, as far as they may be told.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Where the session is to be, absolute; `None`: wherever the recovery keeps sessions.
+    #[serde(default)]
+    pub log_dir: Option<String>,
+    /// The tracer that wrote this.
+    #[serde(default)]
+    pub tracer_pid: u32,
+    /// When this boot began, nanoseconds since 1970.
+    #[serde(default)]
+    pub booted_at_ns: Option<i64>,
+    /// The name that the target was asked for by.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Arguments are left out of all files.
+    #[serde(default)]
+    pub redact_args: bool,
+    /// Where anomalies begin.
+    #[serde(default)]
+    pub thresholds: serde_json::Value,
+}
+
+impl Enrollment {
+    /// Whose session it is.
+    #[must_use]
+    pub fn root(&self) -> Identity {
+        Identity { pid: self.pid, start: Ticks(self.starttime_ticks) }
+    }
+}
+
+/// The sidecar's name.
+#[must_use]
+pub fn name(root: Identity) -> String {
+    format!("{PREFIX}{}_{}.json", root.pid, root.start.0)
+}
+
+/// A sidecar in its place, locked.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// Holds the lock.
+    _file: File,
+    path: PathBuf,
+}
+
+impl Enrolled {
+    /// Writes the sidecar beside its place and renames it in, so that nobody sees half of it.
+    pub fn write(runtime: &Path, enrollment: &Enrollment) -> io::Result<Self> {
+        let name = name(enrollment.root());
+        let (new, path) = (runtime.join(format!(".{name}")), runtime.join(name));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let placed = flock(&file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(io::Error::from)
+            .and_then(|()| file.write_all(&serde_json::to_vec(enrollment)?))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| Ok(renameat_with(CWD, &new, CWD, &path, RenameFlags::NOREPLACE)?));
+        if let Err(error) = placed {
+            // The error is what matters; a leftover is recognised by its name, and goes with the next recovery.
+            let _ = std::fs::remove_file(&new);
+            return Err(error);
+        }
+        Ok(Self { _file: file, path })
+    }
+
+    /// Removes it: the session is in its place.
+    pub fn withdraw(self) -> io::Result<()> {
+        std::fs::remove_file(self.path)
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn made(pid: u32, start: u64) -> Enrollment {
+    Enrollment {
+        schema_version: SCHEMA_VERSION,
+        session_id: format!("s-{pid}-{start}"),
+        pid,
+        boot_id: "this boot".to_owned(),
+        starttime_ticks: start,
+        comm: Some("sh".to_owned()),
+        enrolled_at: "2026-01-01T00:00:00.000000Z".to_owned(),
+        labels: BTreeMap::from([("job".to_owned(), "17".to_owned())]),
+        command: vec!["sh".to_owned(), "-c".to_owned(), "true".to_owned()],
+        log_dir: None,
+        tracer_pid: 1,
+        booted_at_ns: Some(0),
+        target: None,
+        redact_args: false,
+        thresholds: serde_json::Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, read, read_dir};
+
+    use rustix::fs::{FlockOperation, flock};
+
+    use super::{Enrolled, Enrollment, made};
+
+    #[test]
+    fn it_is_there_whole_and_locked_until_it_is_withdrawn() {
+        let dir = crate::scratch();
+        let enrolled = Enrolled::write(dir.path(), &made(10, 5)).unwrap();
+        let path = dir.path().join("tracer_enrollment_10_5.json");
+        assert_eq!(serde_json::from_slice::<Enrollment>(&read(&path).unwrap()).unwrap(), made(10, 5));
+        let other = File::open(&path).unwrap();
+        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err());
+        enrolled.withdraw().unwrap();
+        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_ok());
+        assert_eq!(read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn one_that_is_already_there_is_not_touched_and_nothing_else_is_left() {
+        let dir = crate::scratch();
+        let path = dir.path().join("tracer_enrollment_10_5.json");
+        std::fs::write(&path, "theirs").unwrap();
+        assert!(Enrolled::write(dir.path(), &made(10, 5)).is_err());
+        assert_eq!(read(&path).unwrap(), b"theirs");
+        assert_eq!(read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_of_version_1_has_no_comm() {
+        let line = r#"{"schema_version":1,"session_id":"a","pid":1,"boot_id":"b","starttime_ticks":2,
+            "enrolled_at":"2026-01-01T00:00:00Z","labels":{}}"#;
+        let enrollment: Enrollment = serde_json::from_str(line).unwrap();
+        assert_eq!((enrollment.comm, enrollment.log_dir), (None, None));
+    }
+}

@@ -1,0 +1,256 @@
+//! What tracers that were killed left behind: found, judged, and made into sessions.
+//!
+//! ```text
+//!  runtime dir ─▶ scan ─▶ claim ─▶ facts ─▶ gates ─▶ leave
+//!  hostile        plain   the       /proc,   pure  ─▶ remove both files
+//!  ground         files   lock      rows           ─▶ rebuild ─▶ finish ─▶ remove both files
+//! ```
+//!
+//! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
+//! - [`rebuild`]: the recording back from its lines. `write`: the session from that.
+//!
+//! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
+//! one step, and the files go only after that, the sidecar last.
+
+pub mod claim;
+pub mod gates;
+pub mod rebuild;
+pub mod scan;
+mod write;
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::process::identity::Identity;
+use crate::process::stat::Stat;
+use crate::record::enrollment::{self, Enrollment};
+use crate::record::runtime::RuntimeDirError;
+use crate::record::spool;
+use crate::session::text::Text;
+use claim::{Claim, Intent, claim};
+use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sidecar, decide};
+use scan::{Found, Ground, Opened, Refused};
+
+/// Younger files may be live.
+pub const MIN_AGE: Duration = Duration::from_secs(30);
+
+/// The most bytes that a trace file has.
+const TRACE_LIMIT: u64 = 4 << 30;
+
+/// What is to be recovered, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where the runtime directory lies.
+    pub tmpfs_path: PathBuf,
+    /// Where sessions go; `None`: where their tracers wanted them.
+    pub log_dir: Option<PathBuf>,
+    /// Where sessions go whose tracers did not say.
+    pub default_log_dir: Option<PathBuf>,
+    /// Younger files are left alone.
+    pub min_age: Duration,
+    /// Decide only.
+    pub dry_run: bool,
+}
+
+/// Why nothing was recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The runtime directory is not to be touched.
+    #[error(transparent)]
+    RuntimeDir(#[from] RuntimeDirError),
+    /// It can't be read.
+    #[error("the runtime directory {path} can't be read ({why})")]
+    Read {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        why: io::Error,
+    },
+}
+
+/// What became of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Its name in the runtime directory.
+    pub file: String,
+    /// What was decided, and why.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// The session that it belongs to.
+    pub session_id: Option<String>,
+    /// Where the session is now.
+    pub session: Option<PathBuf>,
+    /// Lines that were damaged, and are not in the session.
+    pub damaged_lines: usize,
+    /// Why what was decided could not be done.
+    pub error: Option<String>,
+}
+
+impl Report {
+    fn new(file: impl Into<String>, decision: Decision) -> Self {
+        let file = file.into();
+        Self { file, decision, session_id: None, session: None, damaged_lines: 0, error: None }
+    }
+}
+
+/// Goes through the runtime directory, and hands on what became of each file. Stops early, between two files, once `stop` is set.
+pub fn recover(
+    request: &Request,
+    stop: &AtomicBool,
+    mut report: impl FnMut(Report),
+) -> Result<(), RecoverError> {
+    let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let recovery = Recovery { request, ground: &ground, boot_id: boot_id.trim(), now: SystemTime::now() };
+    let walked = ground.names(|name| {
+        if !stop.load(Ordering::Relaxed)
+            && let Some(found) = recovery.name(name)
+        {
+            report(found);
+        }
+    });
+    walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
+}
+
+struct Recovery<'a> {
+    request: &'a Request,
+    ground: &'a Ground,
+    boot_id: &'a str,
+    now: SystemTime,
+}
+
+impl Recovery<'_> {
+    /// Decides about a name and does what was decided. `None`: there is nothing to tell, or another name tells it.
+    fn name(&self, name: &[u8]) -> Option<Report> {
+        match scan::kind(name) {
+            Found::Trace(root) => self.session(root, &spool::name(root)),
+            // The trace file tells it, if there is one.
+            Found::Sidecar(root) if self.ground.has(&spool::name(root)) => None,
+            Found::Sidecar(root) => self.session(root, &enrollment::name(root)),
+            Found::NewSidecar => self.new_sidecar(&Text(name).to_string()),
+            Found::Foreign => {
+                let decision = Decision::leave(Gate::G7, "it has no name that tracer would give");
+                Some(Report::new(Text(name).to_string(), decision))
+            }
+        }
+    }
+
+    /// A session, by its trace file, or by its sidecar where it has no other file.
+    fn session(&self, root: Identity, file: &str) -> Option<Report> {
+        let opened = match self.ground.file(file, TRACE_LIMIT) {
+            Ok(opened) => opened,
+            Err(refused) => return refusal(file, &refused),
+        };
+        if opened.age(self.now) < self.request.min_age {
+            let facts = Facts { young: true, sidecar: Sidecar::Missing };
+            return Some(Report::new(file, decide(facts)));
+        }
+        let intent = if self.request.dry_run { Intent::Look } else { Intent::Work };
+        let claim = claim(self.ground, root, intent);
+        // Another recovery may have finished it meanwhile, and then there is nothing to tell.
+        if !self.ground.is_still(file, &opened) {
+            return None;
+        }
+        let mut trace = (file == spool::name(root)).then_some(opened.file);
+        let sidecar = match &claim {
+            Claim::Missing => Sidecar::Missing,
+            Claim::Refused => Sidecar::Refused,
+            Claim::Held => Sidecar::Held,
+            Claim::Unreadable => Sidecar::Unreadable,
+            Claim::Disagrees => Sidecar::Disagrees,
+            Claim::Ours(enrollment, _) => Sidecar::Whole(self.enrolled(enrollment, trace.as_mut())),
+        };
+        let mut report = Report::new(file, decide(Facts { young: false, sidecar }));
+        if let Claim::Ours(enrollment, lock) = claim {
+            report.session_id = Some(enrollment.session_id.clone());
+            if !self.request.dry_run {
+                self.act(&mut report, &enrollment, trace);
+            }
+            drop::<Opened>(lock);
+        }
+        Some(report)
+    }
+
+    fn enrolled(&self, enrollment: &Enrollment, trace: Option<&mut File>) -> Enrolled {
+        let boot = match self.boot_id {
+            "" => Boot::Unknown,
+            boot if boot == enrollment.boot_id => Boot::This,
+            _ => Boot::Other,
+        };
+        // A file that can't be read is found out when it is rebuilt, and left then.
+        let rows = trace.map_or(Ok(Rows::None), |trace| rebuild::first_row(enrollment, trace));
+        Enrolled { boot, process: process(enrollment.root()), rows: rows.unwrap_or(Rows::None) }
+    }
+
+    fn act(&self, report: &mut Report, enrollment: &Enrollment, trace: Option<File>) {
+        let root = enrollment.root();
+        let done = match report.decision.action {
+            Action::Leave => return,
+            Action::Remove => Ok(()),
+            Action::Finish => write::write(self.request, enrollment, trace).map(|written| {
+                report.session = Some(written.place);
+                report.damaged_lines = written.damaged;
+            }),
+        };
+        // The sidecar last: without it nobody would know whose the other file is.
+        let removed = done.and_then(|()| {
+            let remove = |name: String| {
+                self.ground.remove(&name).map_err(|error| format!("{name} can't be removed ({error})"))
+            };
+            remove(spool::name(root)).and_then(|()| remove(enrollment::name(root)))
+        });
+        report.error = removed.err();
+    }
+
+    /// A sidecar that was never put in its place: its tracer died, or is about to put it there.
+    fn new_sidecar(&self, file: &str) -> Option<Report> {
+        let opened = match self.ground.file(file, u64::MAX) {
+            Ok(opened) => opened,
+            Err(refused) => return refusal(file, &refused),
+        };
+        if opened.age(self.now) < self.request.min_age.max(MIN_AGE) {
+            let facts = Facts { young: true, sidecar: Sidecar::Missing };
+            return Some(Report::new(file, decide(facts)));
+        }
+        let reason = "it is a sidecar that was never whole";
+        let mut report = Report::new(file, Decision { gate: Gate::G1, action: Action::Remove, reason });
+        if !self.request.dry_run {
+            report.error = self.ground.remove(file).err().map(|error| error.to_string());
+        }
+        Some(report)
+    }
+}
+
+fn refusal(file: &str, refused: &Refused) -> Option<Report> {
+    match refused {
+        Refused::Missing => None,
+        Refused::Foreign(why) => Some(Report::new(file, Decision::leave(Gate::G7, why))),
+        Refused::Failed(error) => {
+            let decision = Decision::leave(Gate::G7, "it can't be opened");
+            Some(Report { error: Some(error.to_string()), ..Report::new(file, decision) })
+        }
+    }
+}
+
+/// What `/proc` says of a process.
+fn process(id: Identity) -> Process {
+    match std::fs::read(format!("/proc/{}/stat", id.pid)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Process::Gone,
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Process::Gone,
+        Err(_) => Process::Unreadable,
+        Ok(line) => match Stat::parse(&line) {
+            None => Process::Unreadable,
+            Some(stat) if stat.identity() != id => Process::Reused,
+            Some(stat) if stat.is_over() => Process::Gone,
+            Some(_) => Process::Alive,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

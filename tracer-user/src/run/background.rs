@@ -1,0 +1,80 @@
+//! Recovery beside a run: what killed tracers left becomes sessions while the command runs.
+//!
+//! It begins after the command was started, on a thread of its own, and can't fail the run: what goes wrong is one warning.
+//! A run that ends first waits for it for a short time, so that many short runs recover too; then it goes, with whatever is
+//! under way. That is safe: the next start goes on where this one stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use super::plan::Plan;
+use crate::recover::gates::Action;
+use crate::recover::{MIN_AGE, Report, Request, recover};
+
+/// How long a run that has ended waits.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A recovery under way.
+pub(super) struct Background {
+    stop: Arc<AtomicBool>,
+    done: Option<Receiver<()>>,
+}
+
+impl Background {
+    /// Begins.
+    pub(super) fn start(plan: &Plan) -> Self {
+        let request = Request {
+            tmpfs_path: plan.tmpfs_path.clone(),
+            log_dir: None,
+            default_log_dir: Some(plan.log_dir.clone()),
+            min_age: MIN_AGE,
+            dry_run: false,
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tell, done) = channel();
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("tracer-recover".to_owned());
+        let started = thread.spawn(move || {
+            work(&request, &stopped);
+            // Nobody may wait any more.
+            let _ = tell.send(());
+        });
+        if let Err(error) = &started {
+            log::warn!("no thread for recovery ({error}); run: tracer recover");
+        }
+        Self { stop, done: started.is_ok().then_some(done) }
+    }
+
+    /// The run has ended: waits a little.
+    pub(super) fn end(self) {
+        if let Some(done) = self.done {
+            // Out of patience is no failure: the rest is for the next start.
+            let _ = done.recv_timeout(PATIENCE);
+        }
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn work(request: &Request, stop: &AtomicBool) {
+    let (mut failed, mut first) = (0_u64, None);
+    let told = recover(request, stop, |report| match report {
+        Report { error: Some(error), file, .. } => {
+            failed += 1;
+            first.get_or_insert_with(|| format!("{file}: {error}"));
+        }
+        Report { decision, session: Some(place), .. } if decision.action == Action::Finish => {
+            log::info!("recovered {}", place.display());
+        }
+        _ => {}
+    });
+    match (told, first) {
+        (Err(error), _) => log::warn!("nothing was recovered: {error}"),
+        (Ok(()), Some(first)) => {
+            let others = if failed > 1 { format!(" and {} others", failed - 1) } else { String::new() };
+            log::warn!("a killed tracer's session can't be recovered: {}{others}", first.escape_debug());
+        }
+        (Ok(()), None) => {}
+    }
+}

@@ -1,0 +1,78 @@
+//! The fence `.cleared_at` (W7): listings and totals leave out what ended before it. Nothing is deleted.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::clock::Time;
+
+/// The file's name, in the log directory.
+const NAME: &str = ".cleared_at";
+
+/// The fence of a log directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fence(Option<Timestamp>);
+
+impl Fence {
+    /// Reads it. A log directory without one hides nothing.
+    pub fn read(log_dir: &Path) -> io::Result<Self> {
+        match fs::read_to_string(log_dir.join(NAME)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
+            Err(error) => Err(error),
+            Ok(text) => match text.trim().parse() {
+                Ok(at) => Ok(Self(Some(at))),
+                Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it holds no RFC 3339 time")),
+            },
+        }
+    }
+
+    /// Puts it at `at`, in one step.
+    pub fn put(log_dir: &Path, at: Timestamp) -> io::Result<Self> {
+        let new = log_dir.join(format!("{NAME}.{}", std::process::id()));
+        let mut file = File::options().write(true).create_new(true).mode(0o644).open(&new)?;
+        let put = writeln!(file, "{}", Time(at))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::rename(&new, log_dir.join(NAME)));
+        if let Err(error) = put {
+            // The error is what matters.
+            let _ = fs::remove_file(&new);
+            return Err(error);
+        }
+        Ok(Self(Some(at)))
+    }
+
+    /// Whether a session that ended then is left out.
+    #[must_use]
+    pub fn hides(&self, ended_at: Timestamp) -> bool {
+        self.0.is_some_and(|fence| ended_at < fence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::Fence;
+
+    #[test]
+    fn what_ended_before_it_is_hidden_and_what_ended_later_is_not() {
+        let dir = crate::scratch();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert!(!Fence::read(dir.path()).unwrap().hides(at(0)));
+        Fence::put(dir.path(), at(10)).unwrap();
+        Fence::put(dir.path(), at(20)).unwrap();
+        let fence = Fence::read(dir.path()).unwrap();
+        assert_eq!((fence.hides(at(19)), fence.hides(at(20))), (true, false));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_that_holds_no_time_is_an_error_and_hides_nothing_in_silence() {
+        let dir = crate::scratch();
+        std::fs::write(dir.path().join(".cleared_at"), "yesterday").unwrap();
+        assert!(Fence::read(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,265 @@
+//! Which sessions stay: at most so many, of so many bytes, for so long. The oldest go first, whole (W6).
+//!
+//! Only what has a line in the index can go, so a session that is being written never does. Directories go before their
+//! lines: whoever is killed in between leaves lines without a directory, which go with the next round.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::finish::LogDir;
+use super::id::SessionId;
+use super::index;
+
+/// How a session's directory is called while it is removed: no session id ends like that and begins with a dot.
+const REMOVED: &str = ".removed";
+
+/// What stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// At most so many sessions.
+    pub sessions: usize,
+    /// Sessions of at most so many bytes together.
+    pub bytes: Option<u64>,
+    /// Sessions that ended less than this ago.
+    pub age: Option<Duration>,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { sessions: 500, bytes: None, age: None }
+    }
+}
+
+/// What is known of a session: in the order of the index, the oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// When it ended; `None`: its line does not say.
+    pub ended_at: Option<Timestamp>,
+    /// How large it is; only asked for where that matters.
+    pub bytes: u64,
+}
+
+impl Keep {
+    /// How many of the oldest are to go; the latest one never is. Pure.
+    #[must_use]
+    pub fn surplus(&self, sessions: &[Known], now: Timestamp) -> usize {
+        let too_many = sessions.len().saturating_sub(self.sessions);
+        let too_old = self.age.map_or(0, |age| {
+            let is_old = |known: &Known| {
+                known.ended_at.is_some_and(|ended| now.duration_since(ended).unsigned_abs() >= age)
+            };
+            sessions.iter().take_while(|known| is_old(known)).count()
+        });
+        let too_large = self.bytes.map_or(0, |most| {
+            let mut room = most;
+            let fits = |known: &&Known| match room.checked_sub(known.bytes) {
+                Some(rest) => {
+                    room = rest;
+                    true
+                }
+                None => false,
+            };
+            sessions.len() - sessions.iter().rev().take_while(fits).count()
+        });
+        too_many.max(too_old).max(too_large).min(sessions.len().saturating_sub(1))
+    }
+}
+
+/// Of a line of the index, what matters here.
+#[derive(Deserialize)]
+struct Line {
+    session_id: String,
+    ended_at: Option<String>,
+}
+
+/// Removes what is not to be kept, and says how many sessions went.
+pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
+    let path = log_dir.index();
+    // Without the lock: most of the time there is nothing to do, and then nobody is to wait for that.
+    let text = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        read => read?,
+    };
+    if keep.bytes.is_none()
+        && keep.age.is_none()
+        && memchr::memchr_iter(b'\n', &text).count() <= keep.sessions
+    {
+        return Ok(0);
+    }
+    let _lock = index::locked(&path)?;
+    let text = fs::read(&path)?;
+    let lines: Vec<(&[u8], Line)> = text
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter_map(|line| Some((line, serde_json::from_slice(line).ok()?)))
+        .collect();
+    let known: Vec<Known> = lines.iter().map(|(_, line)| known(log_dir, line, keep)).collect();
+    let surplus = keep.surplus(&known, Timestamp::now());
+    if surplus == 0 {
+        return Ok(0);
+    }
+    clear_away(log_dir);
+    for (_, line) in &lines[..surplus] {
+        if let Ok(id) = line.session_id.parse::<SessionId>() {
+            remove(log_dir, &id)?;
+        }
+    }
+    let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
+    rewrite(&path, &rest)?;
+    Ok(surplus)
+}
+
+fn known(log_dir: &LogDir, line: &Line, keep: &Keep) -> Known {
+    let size = |id: &SessionId| -> Option<u64> {
+        let entries = fs::read_dir(log_dir.session(id)).ok()?;
+        Some(entries.flatten().filter_map(|entry| Some(entry.metadata().ok()?.len())).sum())
+    };
+    let asked = keep.bytes.and_then(|_| line.session_id.parse().ok());
+    Known {
+        ended_at: line.ended_at.as_ref().and_then(|at| at.parse().ok()),
+        bytes: asked.as_ref().and_then(size).unwrap_or(0),
+    }
+}
+
+/// Out of the readers' sight first, so that nobody sees half of it.
+fn remove(log_dir: &LogDir, id: &SessionId) -> io::Result<()> {
+    let place = log_dir.session(id);
+    let aside = place.with_file_name(format!(".{id}{REMOVED}"));
+    match fs::rename(&place, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        renamed => renamed?,
+    }
+    fs::remove_dir_all(aside)
+}
+
+/// What a removal that was killed left.
+fn clear_away(log_dir: &LogDir) {
+    let Ok(entries) = fs::read_dir(log_dir.sessions()) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(REMOVED)) {
+            // It only takes room; the next round tries again.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Puts another index in its place, in one step.
+fn rewrite(index: &Path, lines: &[&[u8]]) -> io::Result<()> {
+    let new = index.with_file_name(".sessions.jsonl.new");
+    // Only who has the lock comes here, so what is there was left by somebody who was killed.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file: File = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(&lines.concat())?;
+    file.sync_all()?;
+    fs::rename(new, index)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::{Keep, Known, apply};
+    use crate::session::finish::LogDir;
+    use crate::session::index;
+
+    fn known(ended: i64, bytes: u64) -> Known {
+        Known { ended_at: Timestamp::from_second(ended).ok(), bytes }
+    }
+
+    #[test]
+    fn the_oldest_go_until_number_age_and_size_are_kept() {
+        let sessions = [known(10, 5), known(20, 5), known(30, 5), known(40, 5)];
+        let now = Timestamp::from_second(50).unwrap();
+        let surplus = |keep: Keep| keep.surplus(&sessions, now);
+        let all = Keep::default();
+        assert_eq!(surplus(all), 0);
+        assert_eq!(surplus(Keep { sessions: 3, ..all }), 1);
+        assert_eq!(surplus(Keep { age: Some(Duration::from_secs(25)), ..all }), 2);
+        assert_eq!(surplus(Keep { bytes: Some(19), ..all }), 1);
+        assert_eq!(surplus(Keep { bytes: Some(0), ..all }), 3);
+        assert_eq!(surplus(Keep { sessions: 1, bytes: Some(19), age: None }), 3);
+    }
+
+    fn log_dir(dir: &std::path::Path, count: u32) -> LogDir {
+        let log_dir = LogDir::open(dir, &"none".parse().unwrap()).unwrap();
+        for number in 0..count {
+            let id = format!("s{number}").parse().unwrap();
+            fs::create_dir(log_dir.session(&id)).unwrap();
+            fs::write(log_dir.session(&id).join("summary.json"), "{}").unwrap();
+            let summary = json!({"session_id": format!("s{number}"), "ended_at": "2026-01-01T00:00:00Z"});
+            index::repair(&log_dir.index(), &id, summary).unwrap();
+        }
+        log_dir
+    }
+
+    fn names(log_dir: &LogDir) -> Vec<String> {
+        let entries = fs::read_dir(log_dir.sessions()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn lines(log_dir: &LogDir) -> usize {
+        fs::read_to_string(log_dir.index()).unwrap().lines().count()
+    }
+
+    #[test]
+    fn whole_directories_and_their_lines_go_and_what_is_being_written_stays() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 5);
+        for other in [".s9.77", ".s8.removed", "not-in-the-index"] {
+            fs::create_dir(log_dir.sessions().join(other)).unwrap();
+        }
+        assert_eq!(apply(&log_dir, &Keep { sessions: 2, ..Keep::default() }).unwrap(), 3);
+        assert_eq!(names(&log_dir), [".s9.77", "not-in-the-index", "s3", "s4"]);
+        assert_eq!(lines(&log_dir), 2);
+        assert_eq!(apply(&log_dir, &Keep::default()).unwrap(), 0);
+    }
+
+    #[test]
+    fn lines_that_come_meanwhile_are_not_lost() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 40);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let log_dir = &log_dir;
+                scope.spawn(move || {
+                    for number in 0..20 {
+                        let id = format!("new{thread}-{number}");
+                        let summary = json!({"session_id": id, "ended_at": "2026-01-01T00:00:00Z"});
+                        index::repair(&log_dir.index(), &id.parse().unwrap(), summary).unwrap();
+                        apply(log_dir, &Keep { sessions: 80, ..Keep::default() }).unwrap();
+                    }
+                });
+            }
+        });
+        let text = fs::read_to_string(log_dir.index()).unwrap();
+        assert_eq!((lines(&log_dir), text.matches("\"new").count()), (80, 80));
+        assert_eq!(names(&log_dir).len(), 0);
+    }
+
+    #[test]
+    fn a_line_that_names_no_session_removes_nothing() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 1);
+        let bad = "{\"session_id\":\"../..\",\"ended_at\":null}\n{\"torn";
+        let text = fs::read_to_string(log_dir.index()).unwrap();
+        fs::write(log_dir.index(), format!("{bad}\n{text}")).unwrap();
+        assert_eq!(apply(&log_dir, &Keep { sessions: 1, ..Keep::default() }).unwrap(), 1);
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["s0".to_owned()], 1));
+    }
+}
