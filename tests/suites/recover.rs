@@ -171,3 +171,44 @@ fn kills_at_any_moment_of_runs_and_recoveries_leave_each_session_once_and_whole(
     assert_eq!(indexed, Vec::from_iter(expected));
     outcome.assert_readable();
 }
+
+#[test]
+fn a_runtime_directory_that_is_full_is_one_warning_and_a_whole_session() {
+    let many = "i=0; while [ $i -lt 150 ]; do /bin/true; i=$((i+1)); done; exit 3";
+    let inside = format!(
+        "mount -t tmpfs -o size=64k none ../run && exec $0 run --log-dir ../log --tmpfs-path ../run -- sh -c '{many}'"
+    );
+    let tracer = tracer().into_os_string();
+    let outcome =
+        Trace::command(["unshare".into(), "-m".into(), "sh".into(), "-c".into(), inside.into(), tracer]);
+    let outcome = outcome.without_tracer();
+    assert_eq!(outcome.status.code(), Some(3), "{}", outcome.stderr);
+    let warnings = outcome.stderr.lines().filter(|line| line.contains("warning")).count();
+    assert_eq!(warnings, 1, "{}", outcome.stderr);
+    let session = outcome.session();
+    session.assert_whole();
+    assert_eq!(session.processes.len(), 151);
+}
+
+#[test]
+fn under_sudo_a_session_is_the_invoking_users_and_nobody_elses() {
+    use std::os::unix::fs::MetadataExt;
+    let prelude = "export SUDO_UID=12345 SUDO_GID=23456";
+    let finished = Trace::command(["true"]).after(prelude).run();
+    let killed = Trace::sh(KILLS_ITS_TRACER).flags(["--interval", "10ms", "--target", "sh"]).after(prelude);
+    let killed = killed.outcome();
+    assert_eq!(killed.await_ends().recover([]).code, Some(0));
+    for session in [finished, killed.session()] {
+        let inside = fs::read_dir(&session.dir).unwrap().map(|entry| entry.unwrap().path());
+        for path in inside.chain([session.dir.clone()]) {
+            let found = fs::symlink_metadata(&path).unwrap();
+            assert_eq!(
+                (found.uid(), found.gid(), found.mode() & 0o077),
+                (12345, 23456, 0),
+                "{}",
+                path.display()
+            );
+        }
+        assert_eq!(fs::metadata(session.dir.join("..")).unwrap().uid(), 0);
+    }
+}

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -128,7 +128,13 @@ pub fn repair(index: &Path, id: &SessionId, mut summary: Value) -> io::Result<()
 /// The index, locked until the file is closed: whoever rewrites it puts another file in its place.
 pub(super) fn locked(index: &Path) -> io::Result<File> {
     loop {
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(index)?;
+        let mut how = OpenOptions::new();
+        how.read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let file = how.open(index)?;
         flock(&file, FlockOperation::LockExclusive)?;
         let (ours, there) = (file.metadata()?, std::fs::metadata(index));
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
@@ -174,6 +180,15 @@ mod tests {
         let line: Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!((&line["pid"], &line["orphan_count"]), (&json!(7), &json!(1)));
         assert_eq!((&line["completeness"], &line["command_truncated"]), (&json!("lossy"), &json!(true)));
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_not_followed() {
+        let dir = crate::scratch();
+        let (index, elsewhere) = (dir.path().join("sessions.jsonl"), dir.path().join("elsewhere"));
+        std::os::unix::fs::symlink(&elsewhere, &index).unwrap();
+        assert!(repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"})).is_err());
+        assert!(!elsewhere.exists());
     }
 
     #[test]
