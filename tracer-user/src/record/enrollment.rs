@@ -116,7 +116,7 @@ impl Enrolled {
 
     /// Removes it: the session is in its place.
     pub fn withdraw(self) -> io::Result<()> {
-        std::fs::remove_file(self.path)
+        super::remove(&self.path)
     }
 }
 
