@@ -171,3 +171,99 @@ fn kills_at_any_moment_of_runs_and_recoveries_leave_each_session_once_and_whole(
     assert_eq!(indexed, Vec::from_iter(expected));
     outcome.assert_readable();
 }
+
+#[test]
+fn a_runtime_directory_that_is_full_is_one_warning_and_a_whole_session() {
+    let many = "i=0; while [ $i -lt 150 ]; do /bin/true; i=$((i+1)); done; exit 3";
+    let inside = format!(
+        "mount -t tmpfs -o size=64k none ../run && exec $0 run --log-dir ../log --tmpfs-path ../run -- sh -c '{many}'"
+    );
+    let tracer = tracer().into_os_string();
+    let outcome =
+        Trace::command(["unshare".into(), "-m".into(), "sh".into(), "-c".into(), inside.into(), tracer]);
+    let outcome = outcome.without_tracer();
+    assert_eq!(outcome.status.code(), Some(3), "{}", outcome.stderr);
+    let warnings = outcome.stderr.lines().filter(|line| line.contains("warning")).count();
+    assert_eq!(warnings, 1, "{}", outcome.stderr);
+    let session = outcome.session();
+    session.assert_whole();
+    assert_eq!(session.processes.len(), 151);
+}
+
+#[test]
+fn a_runtime_directory_that_is_removed_under_way_costs_nothing() {
+    let vanish = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; rm -r ../run/tracer-0; exit 3";
+    let session = Trace::sh(vanish).run();
+    session.assert_whole();
+    assert_eq!(session.outcome.status.code(), Some(3));
+    assert!(!session.outcome.stderr.contains("warning"), "{}", session.outcome.stderr);
+}
+
+#[test]
+fn under_sudo_a_session_is_the_invoking_users_and_nobody_elses() {
+    use std::os::unix::fs::MetadataExt;
+    let prelude = "export SUDO_UID=12345 SUDO_GID=23456";
+    let finished = Trace::command(["true"]).after(prelude).run();
+    let killed = Trace::sh(KILLS_ITS_TRACER).flags(["--interval", "10ms", "--target", "sh"]).after(prelude);
+    let killed = killed.outcome();
+    assert_eq!(killed.await_ends().recover([]).code, Some(0));
+    for session in [finished, killed.session()] {
+        let inside = fs::read_dir(&session.dir).unwrap().map(|entry| entry.unwrap().path());
+        for path in inside.chain([session.dir.clone()]) {
+            let found = fs::symlink_metadata(&path).unwrap();
+            assert_eq!(
+                (found.uid(), found.gid(), found.mode() & 0o077),
+                (12345, 23456, 0),
+                "{}",
+                path.display()
+            );
+        }
+        assert_eq!(fs::metadata(session.dir.join("..")).unwrap().uid(), 0);
+    }
+}
+
+/// Kills at every place: the first, second … of each system call, until it is not reached any more.
+fn at_each<const N: usize>(calls: [&str; N], mut is_killed_at: impl FnMut(&str, u32) -> bool) -> usize {
+    let count = |call| (1..).take_while(|nth| is_killed_at(call, *nth)).count();
+    calls.into_iter().map(count).sum()
+}
+
+#[test]
+fn a_recovery_that_is_killed_between_any_two_system_calls_leaves_the_crash_to_the_next_one() {
+    let outcome = killed();
+    let files: Vec<_> = outcome.left().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+    let log = outcome.runtime().join("../../log");
+    let calls = ["mkdir", "openat", "flock", "write", "renameat2", "unlinkat"];
+    let places = at_each(calls, |call, nth| {
+        let is_killed = outcome.recovery_is_killed_at(call, nth);
+        assert_eq!(outcome.recover([]).code, Some(0), "{call} {nth}");
+        assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new(), "{call} {nth}");
+        assert_eq!((outcome.session_names().len(), outcome.index().len()), (1, 1), "{call} {nth}");
+        outcome.assert_readable();
+        fs::remove_dir_all(&log).unwrap();
+        files.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
+        is_killed
+    });
+    assert!(places > 20, "it was killed in {places} places");
+}
+
+#[test]
+fn a_run_that_is_killed_between_any_two_changes_of_a_directory_is_one_session_or_none() {
+    let outcome = Trace::command(["true"]).outcome();
+    let places = at_each(["mkdir", "renameat2", "unlink", "flock"], |call, nth| {
+        let before = outcome.session_count();
+        let is_killed = outcome.run_is_killed_at(call, nth);
+        outcome.await_ends();
+        let began = !outcome.left().is_empty();
+        outcome.age();
+        assert_eq!(outcome.recover([]).code, Some(0), "{call} {nth}");
+        assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new(), "{call} {nth}");
+        let names = outcome.session_names();
+        assert!(names.iter().all(|name| !name.starts_with('.')), "{call} {nth}: {names:?}");
+        assert_eq!(names.len(), outcome.index().len(), "{call} {nth}");
+        assert!(names.len() <= before + 1, "{call} {nth}: at most one session more");
+        assert!(is_killed || !began, "{call} {nth}: who is not killed leaves nothing to recover");
+        is_killed
+    });
+    assert!(places >= 8, "it was killed in {places} places");
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::record::runtime::DEFAULT_TMPFS;
+use crate::session::finish::Reader;
 
 /// Where the runtime directory lies. Tests must never touch the ground that all share.
 pub(super) fn tmpfs_path(given: Option<PathBuf>) -> Result<PathBuf, String> {
@@ -30,6 +31,13 @@ pub(super) fn default_log_dir() -> Result<PathBuf, String> {
     let state = from("XDG_STATE_HOME").or_else(|| from("HOME").map(|home| home.join(".local/state")));
     let state = state.ok_or("neither XDG_STATE_HOME nor HOME says where sessions go; give --log-dir")?;
     Ok(state.join("tracer"))
+}
+
+/// Who called sudo (sudo(8), SUDO_UID and SUDO_GID), if this is root's and somebody else did.
+pub(super) fn invoker() -> Option<Reader> {
+    let id = |variable: &str| std::env::var(variable).ok()?.parse::<u32>().ok();
+    let reader = Reader { uid: id("SUDO_UID")?, gid: id("SUDO_GID")? };
+    (rustix::process::geteuid().is_root() && reader.uid != 0).then_some(reader)
 }
 
 #[cfg(test)]

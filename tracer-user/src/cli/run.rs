@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::ground::{default_log_dir, tmpfs_path};
+use super::ground::{default_log_dir, invoker, tmpfs_path};
 use super::size::{RingSizes, parse_rings};
 use super::span;
 use super::{logger, report};
@@ -163,6 +163,7 @@ impl Run {
             },
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
+            reader: invoker(),
             keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },
         })
     }

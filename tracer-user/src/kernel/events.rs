@@ -14,6 +14,11 @@ use super::load::{LoadError, Programs};
 use super::merge::{Merge, Ring as Which};
 use super::ring::Ring;
 
+/// Rounds without a pause, when a record is just being written.
+const SPINS: u32 = 64;
+/// The pause between later rounds.
+const PAUSE: Duration = Duration::from_micros(50);
+
 /// Why events can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
@@ -64,9 +69,12 @@ impl Events {
     /// Reads everything that happened before this call, in kernel order.
     pub fn read(&mut self, mut take: impl FnMut(Event)) -> Result<(), EventsError> {
         let now = boot_ns();
+        let mut rounds = 0;
         while !self.round() {
-            // A program is between reserving and submitting on another CPU, or was preempted there: microseconds.
-            std::thread::yield_now();
+            // A program is between reserving and submitting on another CPU, which takes microseconds; or it was
+            // preempted there, and may need this very processor to go on.
+            rounds += 1;
+            if rounds < SPINS { std::thread::yield_now() } else { std::thread::sleep(PAUSE) }
         }
         while let Some(placed) = self.merge.pop(now) {
             self.latest = self.latest.max(placed.ktime_ns);

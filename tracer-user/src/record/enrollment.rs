@@ -62,6 +62,9 @@ pub struct Enrollment {
     /// The name that the target was asked for by.
     #[serde(default)]
     pub target: Option<String>,
+    /// Whose the session is to be, where root records it on somebody's behalf: user id and group id.
+    #[serde(default)]
+    pub reader: Option<(u32, u32)>,
     /// Arguments are left out of all files.
     #[serde(default)]
     pub redact_args: bool,
@@ -113,7 +116,7 @@ impl Enrolled {
 
     /// Removes it: the session is in its place.
     pub fn withdraw(self) -> io::Result<()> {
-        std::fs::remove_file(self.path)
+        super::remove(&self.path)
     }
 }
 
@@ -133,6 +136,7 @@ pub(crate) fn made(pid: u32, start: u64) -> Enrollment {
         tracer_pid: 1,
         booted_at_ns: Some(0),
         target: None,
+        reader: None,
         redact_args: false,
         thresholds: serde_json::Value::Null,
     }

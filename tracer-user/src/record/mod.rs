@@ -7,3 +7,11 @@
 pub mod enrollment;
 pub mod runtime;
 pub mod spool;
+
+/// Removes a file. If somebody did that already, it is done.
+fn remove(path: &std::path::Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

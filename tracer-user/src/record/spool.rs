@@ -104,7 +104,7 @@ impl Spool {
     /// Removes the file: its lines are elsewhere now.
     pub fn remove(self) -> io::Result<()> {
         match self.file {
-            Some((_, path)) => std::fs::remove_file(path),
+            Some((_, path)) => super::remove(&path),
             None => Ok(()),
         }
     }

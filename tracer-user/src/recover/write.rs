@@ -11,7 +11,7 @@ use super::rebuild::{Rebuilt, rebuild};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::enrollment::Enrollment;
-use crate::session::finish::{FinishError, LogDir, finish};
+use crate::session::finish::{FinishError, LogDir, Reader, finish};
 use crate::session::id::SessionId;
 use crate::session::recording::NOBODY;
 use crate::session::sum_up::{Ending, sum_up};
@@ -34,7 +34,7 @@ pub(super) fn write(
     let id: SessionId =
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
     let log_dir = match LogDir::open(&log_dir(request, enrollment)?, &id) {
-        Ok(log_dir) => log_dir,
+        Ok(log_dir) => log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })),
         Err(FinishError::Exists { id, path }) => {
             let place = LogDir::holding(&path, &id, enrollment.root(), &enrollment.boot_id);
             return place.map(|place| Written { place, damaged: 0 }).map_err(|error| error.to_string());

@@ -50,6 +50,7 @@ fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) 
         tracer_pid: std::process::id(),
         booted_at_ns: recording.clock.boot_at_ns(),
         target: plan.wanted.name().map(text),
+        reader: plan.reader.map(|reader| (reader.uid, reader.gid)),
         redact_args: plan.redact,
         thresholds: serde_json::to_value(plan.thresholds).unwrap_or_default(),
     }

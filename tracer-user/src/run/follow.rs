@@ -11,6 +11,7 @@ use super::plan::{OnUnresolved, Plan};
 use super::sampling::Sampling;
 use super::signals::Signals;
 use super::spawn::Child;
+use super::urgency::Urgency;
 use crate::kernel::events::boot_ns;
 use crate::kernel::load::Programs;
 use crate::process::cgroup::Watch;
@@ -40,6 +41,8 @@ pub(super) struct Follower<'a> {
     boot_id: &'a str,
     sampling: Sampling,
     search: Search,
+    /// Held while the search is on.
+    urgency: Option<Urgency>,
     /// The memory limits of the target, or of the root as long as there is none.
     limits: Option<Watch>,
 }
@@ -70,6 +73,7 @@ impl<'a> Follower<'a> {
             boot_id,
             sampling,
             search: Search::On,
+            urgency: Urgency::take(),
             limits: None,
         }
     }
@@ -163,6 +167,7 @@ impl<'a> Follower<'a> {
 
     /// Nobody waits for the next exec any more.
     fn search_is_over(&mut self) {
+        self.urgency = None;
         if let Err(error) = self.programs.wake_at_each_exec(false) {
             log::warn!("{error}; tracer wakes more often than it needs to");
         }

@@ -23,6 +23,7 @@ pub mod sampling;
 pub mod signals;
 pub mod spawn;
 pub mod support;
+mod urgency;
 
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
     if let Some(obstacle) = support::obstacle() {
         return Err(RunError::Unsupported(obstacle));
     }
-    let log_dir = LogDir::open(&plan.log_dir, &plan.session_id)?;
+    let log_dir = LogDir::open(&plan.log_dir, &plan.session_id)?.read_by(plan.reader);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(RunError::Wait)?.block_on(async {
         let mut programs = Programs::load(&plan.settings)?;

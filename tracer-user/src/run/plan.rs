@@ -9,6 +9,7 @@ use super::sampling::Rhythm;
 use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
 use crate::session::anomaly::thresholds::Thresholds;
+use crate::session::finish::Reader;
 use crate::session::id::SessionId;
 use crate::session::retention::Keep;
 
@@ -39,6 +40,8 @@ pub struct Plan {
     pub thresholds: Thresholds,
     /// Leaves arguments out of all files.
     pub redact: bool,
+    /// Whose the session is, where root records it on somebody's behalf.
+    pub reader: Option<Reader>,
     /// Which sessions stay in the log directory.
     pub keep: Keep,
 }

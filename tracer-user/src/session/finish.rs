@@ -4,11 +4,12 @@
 //! reader never sees half a session, and a session that is already there is never touched.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
+use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::anomaly::Anomaly;
@@ -20,7 +21,19 @@ use crate::process::identity::Identity;
 
 /// The directory of sessions and their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogDir(PathBuf);
+pub struct LogDir {
+    path: PathBuf,
+    reader: Option<Reader>,
+}
+
+/// Whose a session is that root writes on somebody's behalf (W8): nobody else may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reader {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
 
 /// Why a session can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +64,9 @@ pub enum FinishError {
     },
 }
 
+/// The most bytes that a summary has.
+const SUMMARY_MAX: u64 = 64 << 20;
+
 /// What failed, on which file.
 type Failed = (PathBuf, io::Error);
 
@@ -61,7 +77,7 @@ impl LogDir {
         let sessions = path.join("sessions");
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
         access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
-        let dir = Self(path.to_owned());
+        let dir = Self { path: path.to_owned(), reader: None };
         match std::fs::symlink_metadata(dir.session(id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(dir),
             _ => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
@@ -71,7 +87,13 @@ impl LogDir {
     /// Where sessions lie.
     #[must_use]
     pub fn sessions(&self) -> PathBuf {
-        self.0.join("sessions")
+        self.path.join("sessions")
+    }
+
+    /// Sessions are to be this user's from now on.
+    #[must_use]
+    pub fn read_by(self, reader: Option<Reader>) -> Self {
+        Self { reader, ..self }
     }
 
     /// Where the session `id` is, or will be.
@@ -88,7 +110,7 @@ impl LogDir {
     /// Removes what a tracer or a recovery left that was killed while it built the session `id`. Only for who has claimed it.
     pub fn clear_staging(&self, id: &SessionId) {
         let begins = format!(".{id}.");
-        let Ok(entries) = std::fs::read_dir(self.0.join("sessions")) else { return };
+        let Ok(entries) = std::fs::read_dir(self.path.join("sessions")) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let builder = name.to_str().and_then(|name| name.strip_prefix(&begins));
@@ -107,12 +129,12 @@ impl LogDir {
         root: Identity,
         boot_id: &str,
     ) -> Result<PathBuf, FinishError> {
-        let (log_dir, exists) =
-            (Self(path.to_owned()), FinishError::Exists { id: id.clone(), path: path.to_owned() });
+        let (log_dir, exists) = (
+            Self { path: path.to_owned(), reader: None },
+            FinishError::Exists { id: id.clone(), path: path.to_owned() },
+        );
         let place = log_dir.session(id);
-        let summary = std::fs::read(place.join("summary.json"));
-        let summary =
-            summary.ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok()).unwrap_or_default();
+        let summary = read_summary(&place).unwrap_or_default();
         let of = (summary["pid"].as_u64(), summary["starttime_ticks"].as_u64(), summary["boot_id"].as_str());
         if of != (Some(root.pid.into()), Some(root.start.0), Some(boot_id)) {
             return Err(exists);
@@ -124,7 +146,7 @@ impl LogDir {
 
     /// Their index.
     pub(super) fn index(&self) -> PathBuf {
-        self.0.join("sessions.jsonl")
+        self.path.join("sessions.jsonl")
     }
 }
 
@@ -138,6 +160,7 @@ pub fn finish(
     let id = summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let written = build(&staging, summary, anomalies, lines)
+        .and_then(|()| hand_over(&staging, log_dir.reader).map_err(|error| (staging.clone(), error)))
         .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)));
     match written {
         Ok(()) => {
@@ -150,7 +173,7 @@ pub fn finish(
             // It is named below; a directory that can't even be removed adds nothing to that.
             let _ = std::fs::remove_dir_all(&staging);
             if source.kind() == io::ErrorKind::AlreadyExists && path == place {
-                return Err(FinishError::Exists { id: id.clone(), path: log_dir.0.clone() });
+                return Err(FinishError::Exists { id: id.clone(), path: log_dir.path.clone() });
             }
             Err(FinishError::Write { path, why: source })
         }
@@ -194,6 +217,26 @@ fn write(
         file.flush()
     });
     filled.map_err(|error| (path, error))
+}
+
+/// While nobody else can name anything in it.
+fn hand_over(staging: &Path, reader: Option<Reader>) -> io::Result<()> {
+    let Some(Reader { uid, gid }) = reader else { return Ok(()) };
+    for entry in std::fs::read_dir(staging)? {
+        lchown(entry?.path(), Some(uid), Some(gid))?;
+    }
+    lchown(staging, Some(uid), Some(gid))
+}
+
+/// The summary of a session, whose directory may be somebody else's by now: only a plain file is read, and only so much.
+fn read_summary(place: &Path) -> io::Result<Value> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = flags.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(place.join("summary.json"))?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(serde_json::from_reader(BufReader::new(file.take(SUMMARY_MAX)))?)
 }
 
 fn put_in_place(staging: &Path, place: &Path) -> io::Result<()> {

@@ -184,6 +184,15 @@ mod tests {
     }
 
     #[test]
+    fn a_link_in_its_place_is_not_followed() {
+        let dir = crate::scratch();
+        let (index, elsewhere) = (dir.path().join("sessions.jsonl"), dir.path().join("elsewhere"));
+        std::os::unix::fs::symlink(&elsewhere, &index).unwrap();
+        assert!(repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"})).is_err());
+        assert!(!elsewhere.exists());
+    }
+
+    #[test]
     fn a_torn_line_does_not_take_the_next_one_with_it() {
         let dir = crate::scratch();
         let index = dir.path().join("sessions.jsonl");
