@@ -9,6 +9,7 @@ const NOBODY: u32 = 65534;
 /// `events.jsonl`, and is the target's.
 #[track_caller]
 fn assert_verdict(session: &Session, sentence: &str, cause: &str, evidence: &[&str]) {
+    session.assert_whole();
     let (target, verdict) = (session.target(), &session.summary["verdict"]);
     assert_eq!(verdict["sentence"], sentence);
     assert_eq!(verdict["cause"], cause, "{verdict:#}");
@@ -25,7 +26,6 @@ fn assert_verdict(session: &Session, sentence: &str, cause: &str, evidence: &[&s
     for field in ["exit_code", "exit_signal", "core_dumped", "killed_by", "oom_killed"] {
         assert_eq!(verdict[field], row[field], "{field} of {verdict:#}");
     }
-    session.assert_whole();
 }
 
 fn pid(row: &Value) -> u32 {
@@ -125,7 +125,7 @@ fn a_fault_is_a_signal_of_the_kernels_with_the_core_that_it_left() {
 #[test]
 fn a_timer_is_the_kernels_and_a_signal_to_oneself_ones_own() {
     let timer = patient(&["alarm"]);
-    let sentence = format!("workload ({}) was killed by SIGALRM from the kernel", timer.target()["pid"]);
+    let sentence = format!("workload ({}) was killed by SIGALRM from its own timer", timer.target()["pid"]);
     assert_verdict(&timer, &sentence, "signal_from_kernel", &["signal", "exit"]);
     let own = patient(&["raise", "15"]);
     let sentence = format!("workload ({}) was killed by SIGTERM that it sent itself", own.target()["pid"]);
@@ -141,6 +141,15 @@ fn a_pipe_that_nobody_reads_any_more_is_the_cause_of_sigpipe() {
     let alone = patient(&["write-to-nobody"]);
     let sentence = format!("workload ({}) {why}", alone.target()["pid"]);
     assert_verdict(&alone, &sentence, "signal_from_itself", &["signal", "exit"]);
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_the_cause_of_sigxfsz() {
+    let session = Trace::sh("ulimit -c 0; ulimit -f 1; exec head -c 100000 /dev/zero >large").run();
+    let target = &session.target()["pid"];
+    let sentence =
+        format!("head ({target}) was killed by SIGXFSZ: it wrote beyond its limit on the size of files");
+    assert_verdict(&session, &sentence, "signal_from_itself", &["signal", "exit"]);
 }
 
 #[test]

@@ -148,3 +148,35 @@ fn a_user_who_is_not_allowed_is_told_which_capability_is_missing_and_how_to_get_
     assert_eq!(outcome.stderr.matches("tracer: ").count(), 1, "one message: {}", outcome.stderr);
     assert!(!outcome.file("ran").exists(), "the command was run");
 }
+
+#[test]
+fn a_caller_that_ignores_its_childrens_ends_still_gets_the_commands() {
+    let session = Trace::case(["exit", "3"]).after("trap '' CHLD").run();
+    assert_eq!(session.outcome.status.code(), Some(3), "{}", session.outcome.stderr);
+    let look = || Trace::command(["grep", "SigIgn", "/proc/self/status"]).after("trap '' CHLD");
+    assert_eq!(look().run().outcome.stdout, look().without_tracer().stdout);
+}
+
+#[test]
+fn signals_that_are_sent_to_tracer_are_passed_on() {
+    for (signal, code) in [("INT", 11), ("QUIT", 12), ("TERM", 13), ("HUP", 14), ("USR1", 15), ("ALRM", 16)] {
+        let script = format!("trap 'exit {code}' {signal}; kill -{signal} $PPID; while :; do :; done");
+        let session = Trace::sh(&script).run();
+        assert_eq!(session.outcome.status.code(), Some(code), "{signal}: {}", session.outcome.stderr);
+    }
+}
+
+#[test]
+fn a_directory_for_temporary_files_is_not_needed() {
+    let session = Trace::case(["parallel", "4", "1000"]).after("export TMPDIR=/nonexistent").run();
+    session.assert_whole();
+    assert_eq!(session.processes.len(), 1 + 4 + 4000);
+}
+
+#[test]
+fn a_wrapper_that_ended_by_itself_keeps_its_own_status() {
+    let session = Trace::command(["timeout", "5", "no-such-command"]).run();
+    assert_eq!(session.outcome.status.code(), Some(127), "{}", session.outcome.stderr);
+    assert_eq!(session.summary["subtype"], "unresolved");
+    assert_eq!(session.summary["termination_reason"], "TARGET_UNRESOLVED");
+}

@@ -2,6 +2,9 @@
 
 use std::io::{Read, Write, pipe};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, getpid, pidfd_open};
+
 use crate::environment::{me, note};
 use crate::{observe, sys};
 
@@ -57,6 +60,19 @@ pub(crate) fn crowd(args: &[String]) -> i32 {
         (&keeper).write_all(b"!").unwrap();
     }
     pids.into_iter().map(observe::wait).sum()
+}
+
+/// `assemble COUNT`: so many children stand still until this process ends.
+pub(crate) fn assemble(args: &[String]) -> i32 {
+    let count: i32 = args[0].parse().unwrap();
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    for _ in 0..count {
+        sys::fork(|| {
+            poll(&mut [PollFd::new(&own, PollFlags::IN)], None).unwrap();
+            0
+        });
+    }
+    0
 }
 
 fn wait_at(mut gate: impl Read, _keeper: &impl Write, mut arrived: impl Write) -> i32 {

@@ -30,11 +30,12 @@ pub(crate) fn oom(_args: &[String]) -> i32 {
     0
 }
 
-/// `oom-target [inner] [removed]`: a child named `glutton` starts in a cgroup, and a moment later takes more memory than that
-/// allows. inner: its own cgroup allows anything, the one above does not. removed: tracer, the parent, stands still from that
-/// moment on until the cgroup is gone.
+/// `oom-target [inner] [at-once|unseen]`: a child named `glutton` starts in a cgroup, and a moment later takes more memory than
+/// that allows. inner: its own cgroup allows anything, the one above does not. The cgroup is removed another moment later;
+/// at-once: as soon as it is empty; unseen: then too, and tracer, the parent, stands still until it is gone.
 pub(crate) fn oom_target(args: &[String]) -> i32 {
-    let [inner, removed] = ["inner", "removed"].map(|word| args.iter().any(|arg| arg == word));
+    let [inner, at_once, unseen] =
+        ["inner", "at-once", "unseen"].map(|word| args.iter().any(|arg| arg == word));
     let Some(outer) = Group::new() else {
         note("no-memory-controller", std::process::id(), -1);
         return 0;
@@ -51,13 +52,16 @@ pub(crate) fn oom_target(args: &[String]) -> i32 {
     note("limited", pid.cast_unsigned(), -1);
     troubles::hold();
     let tracer = rustix::process::getppid().unwrap();
-    if removed {
+    if unseen {
         bystander::stop(tracer);
     }
     (&start).write_all(b"!").unwrap();
     observe::reap(pid);
+    if !at_once && !unseen {
+        troubles::hold();
+    }
     drop((inside, outer));
-    if removed {
+    if unseen {
         kill_process(tracer, Signal::CONT).unwrap();
     }
     0

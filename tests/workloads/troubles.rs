@@ -4,10 +4,10 @@ use std::ffi::c_void;
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getppid, kill_process, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{names, observe, sys};
+use crate::{bystander, names, observe, sys};
 
 /// How long a trouble lasts, in milliseconds.
 const WHILE: i32 = 500;
@@ -65,10 +65,14 @@ pub(crate) fn leaker(args: &[String]) -> i32 {
     0
 }
 
-/// `taker MIB`: so much memory at once, after a while.
+/// `taker MIB`: so much memory at once, after a while. It is at once for tracer, the parent, which stands still meanwhile:
+/// on a busy host such an amount takes seconds.
 pub(crate) fn taker(args: &[String]) -> i32 {
+    let tracer = getppid().unwrap();
     hold();
+    bystander::stop(tracer);
     take(args[0].parse().unwrap());
+    kill_process(tracer, Signal::CONT).unwrap();
     hold();
     0
 }

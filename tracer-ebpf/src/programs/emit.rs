@@ -10,10 +10,11 @@ use aya_ebpf::helpers::generated::{bpf_get_current_comm, bpf_get_smp_processor_i
 use aya_ebpf::maps::RingBuf;
 use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::count::Counters;
+use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::{Member, SPAWNER, slot};
 use tracer_ebpf::record::{Header, Kind};
 
-use crate::kernel::fact;
+use crate::kernel::{Address, fact, read};
 use crate::maps::{COUNTS, SLOTS, TREE};
 
 /// The member `pid`, if it is in the tree.
@@ -31,8 +32,15 @@ pub(crate) fn entry(pid: u32) -> Option<Member> {
     if unsafe { core::ptr::read_volatile(taken) } == 0 {
         return None;
     }
-    // SAFETY: entries are replaced or removed only by the process that they describe, or by the fork that makes it.
+    // SAFETY: the copy may be of an entry that is just given to another pid. Only the process itself, or the fork that
+    // makes it, changes its entry; who looks another process up checks with `is_of` that the copy is that one's.
     unsafe { TREE.get(pid) }.copied()
+}
+
+/// Whether the entry is that of `task`'s process.
+#[inline(always)]
+pub(crate) fn is_of(member: &Member, task: Address) -> bool {
+    member.start_ns == read::<u64>(read(task, Field::TaskLeader), Field::TaskStart)
 }
 
 /// Puts a child into the tree. It does not run yet, so nobody looks before the entry is whole.

@@ -7,7 +7,7 @@ use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Kind, Oom};
 
-use crate::emit::{begin, member, wake};
+use crate::emit::{begin, is_of, member, wake};
 use crate::kernel::{Address, address, fact, read};
 use crate::maps::LIFE;
 
@@ -18,6 +18,9 @@ pub(crate) fn oom(ctx: RawTracePointContext) -> i32 {
     let task: Address = ctx.arg(0);
     let pid: u32 = if by_task { read(task, Field::TaskTgid) } else { task as u32 };
     let Some(member) = member(pid) else { return 0 };
+    if by_task && !is_of(&member, task) {
+        return 0;
+    }
     let Some(event) = begin(Kind::Oom) else { return 0 };
     let Some(mut slot) = LIFE.reserve::<Oom>(0) else {
         event.failed();
@@ -34,6 +37,7 @@ pub(crate) fn oom(ctx: RawTracePointContext) -> i32 {
             (*record).header.comm = [0; COMM_LEN];
         }
     }
-    slot.submit(wake(&LIFE, false));
+    // At once: the victim's cgroup, whose counters say why, may be removed as soon as it is gone.
+    slot.submit(wake(&LIFE, true));
     0
 }

@@ -10,7 +10,7 @@ use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Kind, Signal, flag};
 
-use crate::emit::{begin, current_comm, member, wake};
+use crate::emit::{begin, current_comm, is_of, member, wake};
 use crate::kernel::{Address, address, current, fact, load, read};
 use crate::maps::DETAIL;
 
@@ -44,7 +44,7 @@ pub(crate) fn signal(ctx: RawTracePointContext) -> i32 {
     let pid: u32 = read(task, Field::TaskTgid);
     let Some(member) = member(pid) else { return 0 };
     let result: u32 = ctx.arg(4);
-    if !DELIVERED.contains(&result) {
+    if !DELIVERED.contains(&result) || !is_of(&member, task) {
         return 0;
     }
     let handler = handler(task, signal);

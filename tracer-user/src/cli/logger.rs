@@ -24,7 +24,8 @@ impl Log for Stderr {
             Level::Trace => "trace: ",
         };
         // A closed stderr must not end the run.
-        let _ = writeln!(std::io::stderr(), "tracer: {word}{}", record.args());
+        let line = format!("tracer: {word}{}\n", record.args());
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
     fn flush(&self) {}

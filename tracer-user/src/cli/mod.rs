@@ -11,7 +11,10 @@ mod run;
 mod size;
 mod span;
 
+use std::os::fd::{AsRawFd, IntoRawFd};
+
 use clap::{Parser, Subcommand};
+use rustix::fs::{Mode, OFlags};
 
 use crate::run::outcome::FAILED;
 use crate::run::signals::Inherited;
@@ -31,16 +34,33 @@ enum Command {
     Clear(clear::Clear),
 }
 
-/// Parses the arguments, does what they say, and returns the exit status. Call it before anything else.
+/// Parses the arguments, does what they say, and returns the exit status. Call it before anything else. A bug in tracer
+/// is tracer's own failure, not the command's.
 #[must_use]
 pub fn main() -> u8 {
     let inherited = Inherited::capture();
+    reserve_standard_streams();
+    std::panic::catch_unwind(|| dispatch(&inherited)).unwrap_or(FAILED)
+}
+
+/// Keeps tracer's own descriptors off 0 to 2 where the caller closed them. The command finds them closed again.
+fn reserve_standard_streams() {
+    while let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        if null.as_raw_fd() > 2 {
+            return;
+        }
+        // It stays open until exec, or this process's end, closes it.
+        let _placeholder = null.into_raw_fd();
+    }
+}
+
+fn dispatch(inherited: &Inherited) -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     match cli.command {
-        Command::Run(run) => run.main(&inherited),
+        Command::Run(run) => run.main(inherited),
         Command::Recover(recover) => recover.main(),
         Command::Clear(clear) => clear.main(),
     }

@@ -3,40 +3,32 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::run::outcome::{End, Outcome};
+use crate::run::outcome::Outcome;
 
 /// Prints the words at the end of a run.
-pub(super) fn print(outcome: &Outcome, command: &str) {
-    for line in lines(outcome, command) {
+pub(super) fn print(outcome: &Outcome) {
+    for line in lines(outcome) {
         say(&line);
     }
 }
 
-/// Says one line. A closed stderr must not end the run.
+/// Says one line, in one write, so that lines of several tracers don't mix. A closed stderr must not end the run.
 pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "tracer: {line}");
+    let line = format!("tracer: {line}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
-fn lines(outcome: &Outcome, command: &str) -> Vec<String> {
+fn lines(outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
-    match outcome.end {
-        End::NotRun(_, errno) => {
-            let error = std::io::Error::from_raw_os_error(errno).to_string();
-            let reason = error.split(" (os error").next().unwrap_or_default();
-            lines.push(format!("{command} can't be run: {reason}"));
-        }
-        End::Code(_) | End::Signal(_) | End::Unresolved => lines.push(outcome.sentence.clone()),
-    }
-    if let Some(sentence) = &outcome.command_sentence {
-        lines.push(format!("the command itself: {sentence}"));
-    }
+    lines.push(outcome.sentence.clone());
+    lines.extend(outcome.remarks.iter().cloned());
     let cpu = outcome.cpu_seconds.map_or("unknown".to_owned(), duration);
     let mut cost = format!("{} wall, {cpu} CPU", duration(outcome.elapsed_seconds));
     if let (Some(rss), Some(target)) = (outcome.peak_rss_kb, &outcome.target) {
         let _ = write!(cost, ", peak RSS {} ({target})", kib(rss));
     }
     if let Some(rss) = outcome.peak_tree_rss_kb {
-        let _ = write!(cost, ", {} (tree)", kib(rss));
+        let _ = write!(cost, ", {} (sum over the tree)", kib(rss));
     }
     lines.push(cost);
     let mut tree = plural(outcome.processes, "process", "processes");
@@ -61,23 +53,30 @@ fn completeness(outcome: &Outcome) -> String {
     if loss.is_none() {
         return "no event lost".to_owned();
     }
-    let counts = [
+    let rings = [
         (loss.fork, "fork"),
         (loss.exec, "exec"),
         (loss.exit, "exit"),
         (loss.rename, "rename"),
         (loss.signal, "signal"),
-        (loss.oom, "oom"),
-        (loss.untracked, "untracked child"),
-        (loss.skipped, "skipped program"),
-        (loss.gaps, "gap"),
+        (loss.oom, "OOM victim"),
     ];
-    let named: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect();
-    format!("LOSSY: {}; give a larger --ring-size or --max-processes", named.join(", "))
+    let others = [(loss.untracked, "untracked child"), (loss.skipped, "skipped call"), (loss.gaps, "gap")];
+    let all = rings.iter().chain(&others).filter(|(count, _)| *count > 0);
+    let named: Vec<String> = all.map(|(count, name)| counted(*count, name)).collect();
+    let advice = match (rings.iter().any(|(count, _)| *count > 0), loss.untracked > 0) {
+        (true, true) => "; give a larger --ring-size and --max-processes",
+        (true, false) => "; give a larger --ring-size",
+        (false, true) => "; give a larger --max-processes",
+        (false, false) => "",
+    };
+    format!("LOSSY: {}{advice}", named.join(", "))
+}
+
+fn counted(count: u64, name: &str) -> String {
+    let many =
+        name.strip_suffix("child").map_or_else(|| format!("{name}s"), |stem| format!("{stem}children"));
+    plural(count, name, &many)
 }
 
 fn plural(count: u64, one: &str, many: &str) -> String {

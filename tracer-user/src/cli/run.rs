@@ -1,7 +1,6 @@
 //! `tracer run`.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,12 +20,14 @@ use crate::run::{RunError, run, support};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
 use crate::session::retention::Keep;
-use crate::session::text::for_terminal;
 
 const EXAMPLES: &str = "\
 Examples:
   sudo tracer run -- make -j8
   sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh";
+
+/// How long to look for a workload that was named.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const AFTER: &str = "\
 Exit status: the command's own, or death by the same signal; 125 if tracer itself failed, 126 if the command \
@@ -51,9 +52,9 @@ pub(super) struct Run {
     /// The workload is the process of this NAME, instead of the first behind the wrappers
     #[arg(long, value_name = "NAME", value_parser = parse_target)]
     target: Option<Wanted>,
-    /// How long to look for the workload
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = span::parse)]
-    resolve_timeout: Duration,
+    /// How long to look for the workload; 0s is as long as the command runs [default: 10s with --target, else 0s]
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    resolve_timeout: Option<Duration>,
     /// What to do where there is no workload: end the tree and exit with 125, or record only who descends from whom
     #[arg(long, value_name = "WHAT", default_value = "abort")]
     on_unresolved: Unresolved,
@@ -98,16 +99,16 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn main(self, inherited: &Inherited) -> u8 {
         logger::install(self.log_level());
-        let (quiet, command) = (self.quiet, for_terminal(self.command[0].as_bytes()));
+        let quiet = self.quiet;
         let plan = match self.plan() {
             Ok(plan) => plan,
             Err(message) => return fail(quiet, &message),
         };
         match run(&plan, inherited) {
-            Err(error) => fail(quiet, &describe(&error)),
+            Err(error) => fail(quiet, &describe(error)),
             Ok(outcome) => {
                 if !quiet {
-                    report::print(&outcome, &command);
+                    report::print(&outcome);
                 }
                 match outcome.end {
                     End::Code(code) | End::NotRun(code, _) => code,
@@ -147,8 +148,8 @@ impl Run {
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),
             command: self.command,
+            resolve_timeout: resolve_timeout(self.resolve_timeout, self.target.is_some()),
             wanted: self.target.unwrap_or(Wanted::BehindWrappers),
-            resolve_timeout: self.resolve_timeout,
             on_unresolved: match self.on_unresolved {
                 Unresolved::Abort => OnUnresolved::Abort,
                 Unresolved::Continue => OnUnresolved::Continue,
@@ -182,6 +183,11 @@ enum Sample {
     Target,
 }
 
+/// A name that was asked for is expected soon. Without one, a wrapper may wait for a lock or a password as long as it likes.
+fn resolve_timeout(given: Option<Duration>, named: bool) -> Option<Duration> {
+    given.or(named.then_some(RESOLVE_TIMEOUT)).filter(|time| !time.is_zero())
+}
+
 fn thresholds(texts: &[String]) -> Result<Thresholds, String> {
     let mut thresholds = Thresholds::default();
     texts
@@ -210,21 +216,15 @@ fn fail(quiet: bool, message: &str) -> u8 {
 }
 
 /// The error chain as one sentence, and what to do.
-fn describe(error: &RunError) -> String {
-    let advice = match error {
+fn describe(error: RunError) -> String {
+    let advice = match &error {
         RunError::Load(error) => support::advice(error),
         _ => None,
     };
-    let mut sentence = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !sentence.ends_with(&text) {
-            sentence = format!("{sentence}: {text}");
-        }
-        source = cause.source();
+    match advice {
+        Some(advice) => format!("{:#}; {advice}", anyhow::Error::new(error)),
+        None => format!("{:#}", anyhow::Error::new(error)),
     }
-    advice.map_or(sentence.clone(), |advice| format!("{sentence}; {advice}"))
 }
 
 #[cfg(test)]

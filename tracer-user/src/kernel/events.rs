@@ -51,7 +51,8 @@ impl Events {
         })
     }
 
-    /// Waits until the programs wake the reader. They do when a ring fills up, and at each exec if so asked.
+    /// Waits until the programs wake the reader. They do when a ring fills up, at an OOM
+    /// kill, and at each exec if so asked.
     pub async fn woken(&mut self) -> Result<(), EventsError> {
         tokio::select! {
             woken = self.life.woken() => woken?,

@@ -39,7 +39,8 @@ impl Loss {
     pub fn account(counters: &[Counters], received: &[u64], skipped: u64) -> Self {
         let failed = |kind: Kind| counters.iter().map(|cpu| cpu.failed[kind as usize]).sum();
         let gap = |(cpu, counters): (usize, &Counters)| {
-            let handed_over: u64 = counters.attempted.iter().zip(&counters.failed).map(|(a, f)| a - f).sum();
+            // Every number of this CPU's sequence was either refused room or handed over.
+            let handed_over = counters.seq.saturating_sub(counters.failed.iter().sum());
             handed_over.saturating_sub(received.get(cpu).copied().unwrap_or(0))
         };
         Self {
@@ -64,7 +65,7 @@ mod tests {
     use super::Loss;
 
     fn cpu(attempted: u64, failed: u64) -> Counters {
-        let mut counters = Counters::default();
+        let mut counters = Counters { seq: attempted, ..Counters::default() };
         counters.attempted[Kind::Exec as usize] = attempted;
         counters.failed[Kind::Exec as usize] = failed;
         counters

@@ -4,6 +4,9 @@ use crate::kernel::event::{Args, Comm, Directory, NamespacePid, Sender, Status, 
 
 use super::identity::Identity;
 
+/// Names that are kept of one process. Some programs show their progress in their name.
+const NAMES: usize = 256;
+
 /// One process of the tree, as far as its events tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -13,8 +16,10 @@ pub struct Member {
     pub parent: Identity,
     /// Generations below the root.
     pub depth: u16,
-    /// Every name it had, in order, without immediate repetitions.
+    /// Every name it had, in order, without immediate repetitions; of very many the first ones and the last.
     pub comms: Vec<Comm>,
+    /// Names that are not among them.
+    pub comms_dropped: u64,
     /// What it runs; `None`: still its parent's image.
     pub image: Option<Box<Image>>,
     /// Real user id.
@@ -92,6 +97,7 @@ impl Member {
             parent,
             depth,
             comms: Vec::new(),
+            comms_dropped: 0,
             image: None,
             uid: None,
             cgroup_id: None,
@@ -109,9 +115,14 @@ impl Member {
 
     /// Takes note of a name.
     pub fn named(&mut self, comm: Comm) {
-        if self.comms.last() != Some(&comm) {
-            self.comms.push(comm);
+        if self.comms.last() == Some(&comm) {
+            return;
         }
+        if self.comms.len() == NAMES {
+            self.comms.remove(NAMES - 1);
+            self.comms_dropped += 1;
+        }
+        self.comms.push(comm);
     }
 
     /// Its present name.
@@ -124,6 +135,12 @@ impl Member {
     #[must_use]
     pub fn exit_signal(&self) -> Option<u8> {
         self.end.as_ref()?.status.exit_signal()
+    }
+
+    /// Whether its end is certain but was not seen yet: nothing outlives SIGKILL.
+    #[must_use]
+    pub fn is_dying(&self) -> bool {
+        self.end.is_none() && self.signals.iter().any(|seen| seen.signal == 9)
     }
 
     /// Whether the OOM killer ended it, and not something else before.

@@ -5,9 +5,12 @@
 use super::member::{Adopter, Member};
 use super::stat::Stat;
 
-/// Brings a member that counts as living up to date. `read` gives `/proc/PID/stat`; `now_ns` is now since boot.
-pub fn settle(member: &mut Member, now_ns: u64, read: impl Fn(u32) -> Option<Stat>) {
+/// Brings a member that counts as living up to date. `read` gives `/proc/PID/stat`; `now_ns` is now since boot, and
+/// `ends_lost` says whether an end may be among what was lost.
+pub fn settle(member: &mut Member, now_ns: u64, ends_lost: bool, read: impl Fn(u32) -> Option<Stat>) {
     match read(member.id.pid).filter(|stat| stat.identity() == member.id && !stat.is_over()) {
+        // It ended after the last look: an orphan that did not live much longer.
+        None if !ends_lost => member.orphaned = true,
         None => {
             member.end_lost = true;
             member.ended_ns = Some(now_ns);
@@ -37,8 +40,12 @@ mod tests {
     }
 
     fn settled(read: impl Fn(u32) -> Option<Stat>) -> Member {
+        settled_where(true, read)
+    }
+
+    fn settled_where(ends_lost: bool, read: impl Fn(u32) -> Option<Stat>) -> Member {
         let mut member = Member::new(MEMBER, PARENT, 1);
-        settle(&mut member, 77, read);
+        settle(&mut member, 77, ends_lost, read);
         member
     }
 
@@ -49,6 +56,13 @@ mod tests {
             assert!(member.end_lost && !member.orphaned);
             assert_eq!(member.ended_ns, Some(77));
         }
+    }
+
+    #[test]
+    fn where_no_end_was_lost_who_is_gone_outlived_the_session() {
+        let member = settled_where(false, |_| None);
+        assert!(member.orphaned && !member.end_lost);
+        assert_eq!(member.ended_ns, None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -49,11 +50,13 @@ pub enum RebuildError {
     Damaged,
 }
 
-/// Rebuilds the recording of `enrollment`; without a trace file it has no lines. `now_ns` is now since boot.
+/// Rebuilds the recording of `enrollment`; without a trace file it has no lines. `now` is on the calendar and since boot;
+/// `scratch` is a directory for what is too much for memory.
 pub fn rebuild(
     enrollment: &Enrollment,
     trace: Option<File>,
     now: (jiff::Timestamp, u64),
+    scratch: PathBuf,
 ) -> Result<Rebuilt, RebuildError> {
     let (calendar, now_ns) = now;
     let clock = enrollment.booted_at_ns.map_or_else(|| Clock::new(calendar, now_ns), Clock::booted_at);
@@ -61,7 +64,7 @@ pub fn rebuild(
     let resolver =
         Resolver::new(wanted.unwrap_or(Wanted::BehindWrappers), Arc::from(enrollment.boot_id.as_str()));
     let thresholds = Thresholds::deserialize(&enrollment.thresholds).unwrap_or_default();
-    let recording = Recording::new(clock, resolver, thresholds, enrollment.redact_args);
+    let recording = Recording::new(clock, resolver, thresholds, enrollment.redact_args, scratch);
     let mut rebuilt = Rebuilt { recording, last_ns: 0, damaged: 0 };
     if let Some(mut file) = trace {
         file.rewind()?;
@@ -71,7 +74,7 @@ pub fn rebuild(
     }
     // Without a target the session has lineage only; the verdict is then about the root.
     let _ = rebuilt.recording.give_up(After::RootEnded, rebuilt.last_ns);
-    rebuilt.recording.settle(now_ns, None)?;
+    rebuilt.recording.settle(now_ns, None, &Loss::default());
     rebuilt.recording.conclude(&Loss::default(), now_ns);
     Ok(rebuilt)
 }
@@ -83,7 +86,7 @@ impl Rebuilt {
         for number in 0.. {
             let whole = match next_line(&mut from, &mut line)? {
                 Next::End => break,
-                Next::Whole => self.take(&line)?,
+                Next::Whole => self.take(&line),
                 Next::Damaged => false,
             };
             if !whole {
@@ -97,19 +100,19 @@ impl Rebuilt {
     }
 
     /// Takes a line; says whether it was one.
-    fn take(&mut self, line: &[u8]) -> io::Result<bool> {
+    fn take(&mut self, line: &[u8]) -> bool {
         if line.starts_with(EVENT) {
             let event = std::str::from_utf8(line).ok().and_then(|line| replay::event_and_cwd(line).ok());
-            let Some((event, cwd)) = event else { return Ok(false) };
+            let Some((event, cwd)) = event else { return false };
             self.last_ns = self.last_ns.max(event.ktime_ns);
-            self.recording.replay(event, cwd)?;
-            return Ok(true);
+            self.recording.replay(event, cwd);
+            return true;
         }
         let row = line.starts_with(SNAPSHOT).then(|| snapshot_row::parse(line).ok()).flatten();
-        let Some(row) = row else { return Ok(false) };
+        let Some(row) = row else { return false };
         self.last_ns = self.last_ns.max(self.recording.clock.boot_ns_of(row.captured_at));
         self.recording.replay_snapshot(&row);
-        Ok(true)
+        true
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn write(
         Err(error) => return Err(error.to_string()),
     };
     log_dir.clear_staging(&id);
-    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()));
+    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
     let place = conclude(&log_dir, &id, enrollment, rebuilt).map_err(|error| error.to_string())?;

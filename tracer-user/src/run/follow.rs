@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
-use super::RunError;
 use super::enrol::enrol;
-use super::kill::kill_tree;
+use super::kill::{is_there, kill_tree};
 use super::listener::Listener;
 use super::plan::{OnUnresolved, Plan};
 use super::sampling::Sampling;
@@ -15,6 +14,7 @@ use super::spawn::Child;
 use crate::kernel::events::boot_ns;
 use crate::kernel::load::Programs;
 use crate::process::cgroup::Watch;
+use crate::process::member::Member;
 use crate::process::target::unresolved::After;
 use crate::process::target::{TraceTarget, Unresolved};
 use crate::record::enrollment::Enrolled;
@@ -22,6 +22,10 @@ use crate::session::recording::Recording;
 
 /// How long events may wait in the rings when nobody asks for them.
 const TICK: Duration = Duration::from_millis(250);
+/// How long whoever was killed may take to end; who writes out much memory or waits for a disk takes longer.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+/// How often to look meanwhile: nothing in the rings wakes tracer for an end.
+const GLANCE: Duration = Duration::from_millis(1);
 
 /// A run under way.
 pub(super) struct Follower<'a> {
@@ -71,13 +75,13 @@ impl<'a> Follower<'a> {
     }
 
     /// Follows the command until it has ended; it is not reaped yet.
-    pub(super) async fn follow(&mut self, child: &Child, signals: &mut Signals) -> Result<(), RunError> {
+    pub(super) async fn follow(&mut self, child: &Child, signals: &mut Signals) {
         self.catch_up();
         if self.limits.is_none() {
             self.limits = self.recording.tree.root().and_then(Watch::begin);
         }
         self.spool_to_file();
-        let time_up = Instant::now() + self.plan.resolve_timeout;
+        let time_up = self.plan.resolve_timeout.and_then(|time| Instant::now().checked_add(time));
         let every = self.plan.rhythm.interval;
         let mut tick = interval(TICK);
         let mut round = interval_at(Instant::now() + every, every);
@@ -87,14 +91,11 @@ impl<'a> Follower<'a> {
             let mut sample = false;
             tokio::select! {
                 biased;
-                ended = child.ended() => {
-                    ended.map_err(RunError::Wait)?;
-                    break;
-                }
+                () = child.ended() => break,
                 signal = signals.next() => child.signal(signal),
                 () = self.listener.woken() => {}
                 _ = round.tick() => sample = true,
-                () = sleep_until(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
+                () = reached(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
                 _ = tick.tick() => {}
             }
             self.catch_up();
@@ -104,7 +105,17 @@ impl<'a> Follower<'a> {
         }
         self.catch_up();
         self.sample();
-        Ok(())
+        self.see_the_dying_out().await;
+    }
+
+    /// Who was killed together with the root, as by `timeout -s KILL`, ends a moment later than it: the session waits for that.
+    async fn see_the_dying_out(&mut self) {
+        let patience = Instant::now() + LAST_MOMENT;
+        let is_dying = |member: &Member| member.is_dying() && is_there(member.id);
+        while self.recording.tree.living().any(is_dying) && Instant::now() < patience {
+            sleep_until((Instant::now() + GLANCE).min(patience)).await;
+            self.catch_up();
+        }
     }
 
     /// Reads what happened, and hands it on.
@@ -170,23 +181,31 @@ impl<'a> Follower<'a> {
         match self.recording.give_up(after, boot_ns()) {
             Ok(target) => self.found(target),
             Err(unresolved) => {
-                match self.plan.on_unresolved {
-                    OnUnresolved::Abort => kill_tree(&mut self.listener, &mut self.recording),
-                    OnUnresolved::Continue => log::warn!("{unresolved}; only lineage is recorded"),
+                self.search = Search::Over(unresolved.clone());
+                if self.failed() {
+                    kill_tree(&mut self.listener, &mut self.recording);
+                } else if self.plan.on_unresolved == OnUnresolved::Continue {
+                    log::warn!("{unresolved}; only lineage is recorded");
                 }
-                self.search = Search::Over(unresolved);
             }
         }
         self.search_is_over();
         self.sample();
     }
 
-    /// The error that the run ends with, if there was no target and that matters.
+    /// Why there is no target, unless that was to be passed over.
     pub(super) fn unresolved(&self) -> Option<&Unresolved> {
         match &self.search {
             Search::Over(unresolved) if self.plan.on_unresolved == OnUnresolved::Abort => Some(unresolved),
             _ => None,
         }
+    }
+
+    /// Whether that is an error. A wrapper that ended by itself before it ran anything keeps its own exit status: `flock
+    /// -n` found the lock taken, `timeout` found no such command.
+    pub(super) fn failed(&self) -> bool {
+        let named = self.plan.wanted.name().is_some();
+        self.unresolved().is_some_and(|unresolved| named || unresolved.after == After::TimedOut)
     }
 
     /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
@@ -195,5 +214,13 @@ impl<'a> Follower<'a> {
             Ok(enrolled) => self.enrolled = enrolled,
             Err(error) => log::warn!("{error}; the session is kept in memory until it ends"),
         }
+    }
+}
+
+/// Waits until `time`; for ever, if there is none.
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

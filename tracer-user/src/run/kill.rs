@@ -52,7 +52,8 @@ fn living(recording: &Recording) -> Vec<Identity> {
     recording.tree.living().map(|member| member.id).collect()
 }
 
-fn is_there(id: Identity) -> bool {
+/// Whether it lives, whatever state it is in.
+pub(super) fn is_there(id: Identity) -> bool {
     Stat::read(id.pid).is_some_and(|stat| stat.identity() == id && !stat.is_over())
 }
 

@@ -4,7 +4,7 @@
 
 use crate::kernel::event::Event;
 use crate::kernel::events::{Events, EventsError};
-use crate::kernel::load::{LoadError, Programs};
+use crate::kernel::load::Programs;
 use crate::kernel::loss::Loss;
 use crate::session::recording::Recording;
 
@@ -45,10 +45,14 @@ impl Listener {
         }
     }
 
-    /// What was lost; see [`Programs::loss`].
-    pub fn loss(&self, programs: &Programs) -> Result<Loss, LoadError> {
+    /// What was lost; see [`Programs::loss`]. Where even the counters can't be read, that is a gap.
+    pub fn loss(&self, programs: &Programs, recording: &Recording) -> Loss {
         let received = self.events.as_ref().map_or(&[] as &[u64], Events::received);
-        programs.loss(received)
+        let loss = programs.loss(received).unwrap_or_else(|error| {
+            log::warn!("{error}; what was lost can't be counted");
+            Loss { gaps: 1, ..Loss::default() }
+        });
+        Loss { gaps: loss.gaps + recording.dropped(), ..loss }
     }
 
     fn failed(&mut self, error: &EventsError) {
@@ -58,7 +62,5 @@ impl Listener {
 }
 
 fn keep(recording: &mut Recording, event: &Event) {
-    if let Err(error) = recording.take(event) {
-        log::warn!("an event of process {} can't be kept ({error})", event.process);
-    }
+    recording.take(event);
 }

@@ -64,9 +64,6 @@ pub enum RunError {
     /// Waiting failed.
     #[error("tracer can't wait for the command")]
     Wait(#[source] std::io::Error),
-    /// What happened can't be kept.
-    #[error("what happened can't be kept")]
-    Record(#[source] std::io::Error),
 }
 
 /// Runs the command, and returns what came of it. Warnings go to `log`.
@@ -80,28 +77,36 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let mut programs = Programs::load(&plan.settings)?;
         let boot_id = boot_id();
         let resolver = Resolver::new(plan.wanted.clone(), Arc::clone(&boot_id));
-        let recording =
-            Recording::new(Clock::new(Timestamp::now(), boot_ns()), resolver, plan.thresholds, plan.redact);
-        let mut signals = Signals::install(inherited).map_err(RunError::Wait)?;
+        let recording = Recording::new(
+            Clock::new(Timestamp::now(), boot_ns()),
+            resolver,
+            plan.thresholds,
+            plan.redact,
+            log_dir.sessions(),
+        );
+        let mut signals = Signals::take().map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;
         let child = start(plan, inherited, &mut programs)?;
         // Only now: rings that are mapped before the fork would count as the command's own memory.
         let mut follower = Follower::new(plan, &mut programs, recording, &boot_id);
         let background = Background::start(plan);
-        follower.follow(&child, &mut signals).await?;
-        let ended = child.reap().map_err(RunError::Wait)?;
+        follower.follow(&child, &mut signals).await;
+        // From here on nothing may come between the command's status and whoever waits for it.
+        let ended = child.reap();
         if ended.not_run.is_none() {
             follower.give_up(After::RootEnded);
         }
-        let unresolved = follower.unresolved().cloned();
+        let (unresolved, failed) = (follower.unresolved().cloned(), follower.failed());
         let Follower { mut listener, mut recording, enrolled, .. } = follower;
+        recording.look_at_the_living();
         programs.detach();
         listener.read(&mut recording);
         programs.flush_diagnostics();
-        let loss = listener.loss(&programs)?;
-        recording.settle(boot_ns(), Some(Status(ended.status))).map_err(RunError::Record)?;
+        let loss = listener.loss(&programs, &recording);
+        recording.settle(boot_ns(), Some(Status(ended.status)), &loss);
         recording.conclude(&loss, boot_ns());
-        let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
+        let told =
+            Facts { ended, unresolved, failed, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
         if let Err(error) = retention::apply(&log_dir, &plan.keep) {

@@ -17,7 +17,7 @@ use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
 use crate::session::text::{Text, for_terminal};
-use crate::session::verdict::Verdict;
+use crate::session::verdict::{Verdict, not_run};
 
 /// What tracer exits with where it could not do what was asked.
 pub const FAILED: u8 = 125;
@@ -29,8 +29,8 @@ pub struct Outcome {
     pub end: End,
     /// Why the command ended, in a sentence.
     pub sentence: String,
-    /// Why the command itself ended, where that is another story than its workload's.
-    pub command_sentence: Option<String>,
+    /// What else is to be said: why the command itself ended, where that is another story; that there is no workload.
+    pub remarks: Vec<String>,
     /// Wall time, seconds.
     pub elapsed_seconds: f64,
     /// CPU time of all processes that ended, seconds.
@@ -68,7 +68,7 @@ pub enum End {
 
 impl End {
     fn of(facts: &Facts<'_>) -> Self {
-        if facts.unresolved.is_some() {
+        if facts.failed {
             return Self::Unresolved;
         }
         let ended = facts.ended;
@@ -118,8 +118,10 @@ pub(super) struct Recorded {
 pub(super) struct Facts<'a> {
     /// What `wait` said of the command.
     pub(super) ended: Ended,
-    /// Why there is no target, where that ended the run.
+    /// Why there is no target.
     pub(super) unresolved: Option<Unresolved>,
+    /// That is an error: the target was asked for by name, or the time was up.
+    pub(super) failed: bool,
     /// What was lost.
     pub(super) loss: Loss,
     /// This boot.
@@ -140,10 +142,10 @@ impl Outcome {
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
-                Some(unresolved) => format!("error: {unresolved}"),
-                None => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
+                Some(unresolved) if end == End::Unresolved => format!("error: {unresolved}"),
+                _ => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
             },
-            command_sentence: another_story(told.figures, &root),
+            remarks: remarks(facts, told.figures, &root),
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
             peak_rss_kb: summary.peak_rss_kb,
@@ -167,11 +169,17 @@ fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Memb
         session_id: &plan.session_id,
         labels: &plan.labels,
         command: plan.told_command().map(|word| Text(word.as_bytes())).collect(),
-        subtype: end.subtype(),
+        subtype: if facts.unresolved.is_some() { Subtype::Unresolved } else { end.subtype() },
         exit_code: end.exit_code().map(i32::from),
         exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
-        reason: end.reason(),
-        verdict: told.verdict(told.figures.target.as_ref().unwrap_or(root)),
+        reason: if facts.unresolved.is_some() { Reason::TargetUnresolved } else { end.reason() },
+        verdict: match end {
+            End::NotRun(code, errno) => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                not_run(plan.command[0].as_bytes(), &error, code, root)
+            }
+            _ => told.verdict(told.figures.target.as_ref().unwrap_or(root)),
+        },
         root,
         ended_ns: boot_ns(),
         boot_id: facts.boot_id,
@@ -197,6 +205,12 @@ fn root(figures: &Figures, ended: Ended) -> Member {
         root.end = Some(crate::process::member::End { status: Status(ended.status), totals: None });
         root
     })
+}
+
+fn remarks(facts: &Facts<'_>, figures: &Figures, root: &Member) -> Vec<String> {
+    let story = another_story(figures, root).map(|sentence| format!("the command itself: {sentence}"));
+    let unresolved = facts.unresolved.as_ref().filter(|_| !facts.failed).map(Unresolved::to_string);
+    story.into_iter().chain(unresolved).collect()
 }
 
 /// The root's end, if the target is another process and ended in another way.

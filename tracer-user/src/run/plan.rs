@@ -30,8 +30,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Which process is the workload.
     pub wanted: Wanted,
-    /// How long to look for it.
-    pub resolve_timeout: Duration,
+    /// How long to look for it; `None`: as long as the command runs.
+    pub resolve_timeout: Option<Duration>,
     /// What to do where it is not found.
     pub on_unresolved: OnUnresolved,
     /// When and of whom snapshots are taken.

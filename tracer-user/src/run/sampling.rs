@@ -1,5 +1,6 @@
 //! When snapshots are taken: at resolution, at each interval, and at the end.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::process::identity::Identity;
@@ -56,15 +57,15 @@ impl Sampling {
             Scope::Target => vec![id],
             Scope::Tree => recording.tree.living().map(|member| member.id).collect(),
         };
-        let kept = sampler.sample_tree(
+        let Ok(()) = sampler.sample_tree(
             members,
             |member| member == id,
             Moment::now,
-            |row| recording.snapshot(target, &row),
+            |row| -> Result<(), Infallible> {
+                recording.snapshot(target, &row);
+                Ok(())
+            },
         );
-        if let Err(error) = kept {
-            log::warn!("a snapshot can't be kept ({error})");
-        }
         recording.lacking(sampler.unread());
     }
 }

@@ -1,96 +1,157 @@
 //! Signals: what the command inherits, what tracer does with its own, and how it dies of one.
+//!
+//! tracer has no handlers. Signals that would end it are blocked and read from a descriptor (signalfd(2)), so what the
+//! command inherits is easily put back: its mask, and the three dispositions that tracer needs otherwise. A signal that
+//! somebody sent to tracer was meant for the command, and is passed on. Those of a terminal reach the command by
+//! themselves; tracer only has to survive them.
 
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, setrlimit};
-use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use rustix::process::{Pid, Resource, Rlimit, setrlimit};
+use tokio::io::unix::AsyncFd;
 
-/// Signals whose disposition this process changes, and that the command must find as they were.
-const CHANGED: [libc::c_int; 5] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE];
+/// A signal's number.
+pub type Number = libc::c_int;
 
-/// What the command is to find: which of `CHANGED` were ignored when tracer was started.
-#[derive(Clone, Debug)]
+/// Dispositions that tracer needs for itself: a closed pipe or a file size limit is an error like others, and children
+/// are waited for.
+const OWN: [(Number, libc::sighandler_t); 3] =
+    [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGXFSZ, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)];
+
+/// Signals that end a process and can be caught, of those that are not its own fault.
+const TAKEN: [Number; 12] = [
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
+    libc::SIGSTKFLT,
+];
+
+/// Of these, the ones that a terminal sends to everybody in the foreground.
+const FROM_TERMINALS: [Number; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP];
+/// `si_code` of a signal that the kernel sent by itself (sigaction(2)).
+const SI_KERNEL: i32 = 0x80;
+
+/// What the command is to find.
+#[derive(Clone, Copy)]
 pub struct Inherited {
-    ignored: [bool; CHANGED.len()],
+    dispositions: [libc::sighandler_t; OWN.len()],
+    mask: libc::sigset_t,
 }
 
 impl Inherited {
-    /// Takes note, and then ignores SIGPIPE, as every Rust program does: a closed pipe is an error like others. Must
-    /// be called first of all, before any handler is installed.
+    /// Takes note, and sets tracer's own dispositions. Must be called first of all.
     #[must_use]
     pub fn capture() -> Self {
-        let inherited = Self { ignored: CHANGED.map(is_ignored) };
-        // SAFETY: a system call on a valid signal number with a constant disposition.
-        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-        inherited
+        // SAFETY: a system call on valid signal numbers with constant dispositions. What a C program had as a handler
+        // is gone since exec, so what comes back is SIG_DFL or SIG_IGN.
+        let dispositions = OWN.map(|(signal, own)| unsafe { libc::signal(signal, own) });
+        Self { dispositions, mask: change_mask(libc::SIG_BLOCK, &[]) }
     }
 
-    /// Whether `signal` was ignored.
-    fn ignores(&self, signal: libc::c_int) -> bool {
-        CHANGED.iter().zip(self.ignored).any(|(changed, ignored)| *changed == signal && ignored)
-    }
-
-    /// In the child: puts the dispositions back. exec resets handlers by itself, so only the rest is to do.
+    /// In the child: puts everything back.
     pub(super) fn restore(&self) {
-        for (signal, ignored) in CHANGED.iter().zip(self.ignored) {
-            let handler = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-            // SAFETY: a system call on a valid signal number with one of the two constant dispositions.
-            unsafe { libc::signal(*signal, handler) };
+        for ((signal, _), disposition) in OWN.iter().zip(self.dispositions) {
+            // SAFETY: a system call on a valid signal number with a disposition that was there before.
+            unsafe { libc::signal(*signal, disposition) };
         }
+        self.restore_mask();
+    }
+
+    fn restore_mask(&self) {
+        // SAFETY: reads a mask that the kernel filled in; the old one is not asked for.
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut()) };
     }
 }
 
-fn is_ignored(signal: libc::c_int) -> bool {
-    // SAFETY: an all-zero `sigaction` is a valid value to be overwritten.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: only asks; `action` outlives the call.
-    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
-    asked == 0 && action.sa_sigaction == libc::SIG_IGN
+/// Changes this thread's mask by `signals`, and returns the one before.
+fn change_mask(how: libc::c_int, signals: &[Number]) -> libc::sigset_t {
+    let set = set_of(signals);
+    let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: reads a local set and writes a local one.
+    unsafe { libc::sigprocmask(how, &raw const set, before.as_mut_ptr()) };
+    // SAFETY: integers only, so zeros are a value of it even if the call failed.
+    unsafe { before.assume_init() }
+}
+
+fn set_of(signals: &[Number]) -> libc::sigset_t {
+    // SAFETY: `sigset_t` is integers only, so zeros are a value of it: the empty set.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    for signal in signals {
+        // SAFETY: writes a local set; the number is a valid signal.
+        unsafe { libc::sigaddset(&raw mut set, *signal) };
+    }
+    set
 }
 
 /// tracer's own signals while the command runs.
 pub struct Signals {
-    /// To be passed on: they were meant for the command.
-    passed_on: Vec<(Signal, Stream)>,
-    /// A terminal sends these to the command too; tracer only has to survive them.
-    _survived: Vec<Stream>,
+    descriptor: AsyncFd<OwnedFd>,
 }
 
 impl Signals {
-    /// Installs the handlers, except where a signal was ignored. Must be called inside a tokio runtime.
-    pub fn install(inherited: &Inherited) -> io::Result<Self> {
-        let wanted = |kind: SignalKind| !inherited.ignores(kind.as_raw_value());
-        let mut passed_on = Vec::new();
-        for (kind, number) in [(SignalKind::terminate(), Signal::TERM), (SignalKind::hangup(), Signal::HUP)] {
-            if wanted(kind) {
-                passed_on.push((number, signal(kind)?));
-            }
+    /// Blocks the signals and opens the descriptor. Must be called inside a tokio runtime, before the command is started.
+    pub fn take() -> io::Result<Self> {
+        let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
+        let signals: Vec<Number> = TAKEN.into_iter().chain(real_time).collect();
+        change_mask(libc::SIG_BLOCK, &signals);
+        let set = set_of(&signals);
+        // SAFETY: reads a local set.
+        let raw = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
         }
-        let survived = [SignalKind::interrupt(), SignalKind::quit()].into_iter().filter(|kind| wanted(*kind));
-        Ok(Self { passed_on, _survived: survived.map(signal).collect::<io::Result<_>>()? })
+        // SAFETY: a new descriptor that nobody else owns.
+        let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
+        // SAFETY: the registration owns the descriptor.
+        Ok(Self { descriptor: unsafe { AsyncFd::register(descriptor) }? })
     }
 
     /// Waits for a signal that is to be passed on.
-    pub async fn next(&mut self) -> Signal {
-        std::future::poll_fn(|context| {
-            for (number, stream) in &mut self.passed_on {
-                if stream.poll_recv(context).is_ready() {
-                    return std::task::Poll::Ready(*number);
-                }
+    pub async fn next(&mut self) -> Number {
+        loop {
+            let Ok(mut ready) = self.descriptor.readable().await else { return std::future::pending().await };
+            match read_one(ready.get_inner()) {
+                None => ready.clear_ready(),
+                Some((signal, SI_KERNEL)) if FROM_TERMINALS.contains(&signal) => {}
+                Some((signal, _)) => return signal,
             }
-            std::task::Poll::Pending
-        })
-        .await
+        }
     }
+}
+
+/// The next signal and its `si_code`, if one is waiting.
+fn read_one(descriptor: &OwnedFd) -> Option<(Number, i32)> {
+    let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
+    let size = size_of::<libc::signalfd_siginfo>();
+    // SAFETY: writes at most `size` bytes to a local of that size.
+    let read = unsafe { libc::read(descriptor.as_raw_fd(), info.as_mut_ptr().cast(), size) };
+    if usize::try_from(read) != Ok(size) {
+        return None;
+    }
+    // SAFETY: integers only, and the kernel has filled all of it.
+    let info = unsafe { info.assume_init() };
+    Some((Number::try_from(info.ssi_signo).ok()?, info.ssi_code))
 }
 
 /// Dies as the command did: by the same signal, without a core of its own. Returns only if the signal does not kill.
 pub fn die_by(signal: u8) {
+    let signal = Number::from(signal);
     // A core limit that can't be lowered costs a file; the death itself must not wait for that.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     // SAFETY: a system call on a signal number with a constant disposition.
-    unsafe { libc::signal(signal.into(), libc::SIG_DFL) };
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    change_mask(libc::SIG_UNBLOCK, &[signal]);
     let Some(pid) = Pid::from_raw(std::process::id().cast_signed()) else { return };
     // SAFETY: a system call without pointers.
-    unsafe { libc::kill(pid.as_raw_nonzero().get(), signal.into()) };
+    unsafe { libc::kill(pid.as_raw_nonzero().get(), signal) };
 }

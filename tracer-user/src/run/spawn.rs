@@ -9,10 +9,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 
-use super::signals::Inherited;
+use super::outcome::FAILED;
+use super::signals::{Inherited, Number};
 
 /// A started command.
 pub struct Child {
@@ -68,33 +69,39 @@ impl Child {
         Ok(Self { pid, pidfd, failure: failure.into() })
     }
 
-    /// Waits until it has ended.
-    pub async fn ended(&self) -> io::Result<()> {
-        self.pidfd.readable().await.map(drop)
+    /// Waits until it has ended. Where that can't be waited for, it says so at once, and reaping waits.
+    pub async fn ended(&self) {
+        if let Err(error) = self.pidfd.readable().await {
+            log::warn!("the command can't be watched ({error}); waiting for its end alone");
+        }
     }
 
     /// Sends it a signal. One that has ended needs none, so nothing comes back.
-    pub fn signal(&self, signal: Signal) {
-        let _ = pidfd_send_signal(self.pidfd.get_ref(), signal);
+    pub fn signal(&self, signal: Number) {
+        let info = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: the descriptor is open, and a null pointer stands for the information that `kill` would give.
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), signal, info, 0) };
     }
 
     /// Reaps it. Call this once it has ended; before, it waits.
-    pub fn reap(mut self) -> io::Result<Ended> {
+    pub fn reap(mut self) -> Ended {
         let pid = self.pid.as_raw_nonzero().get();
         let mut status = 0;
         // SAFETY: `rusage` is integers only, so zeros are a value of it.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: `status` and `usage` outlive the call.
         while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } < 0 {
+            // It is a child of this process that nobody else waits for, so no other error is possible.
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
+                log::error!("the command's status can't be had ({error})");
+                return Ended { status: u32::from(FAILED) << 8, cpu_us: 0, not_run: None };
             }
         }
         let mut errno = [0; 4];
         let not_run = self.failure.read_exact(&mut errno).is_ok().then(|| i32::from_ne_bytes(errno));
         let cpu_us = micros(usage.ru_utime) + micros(usage.ru_stime);
-        Ok(Ended { status: status.cast_unsigned(), cpu_us, not_run })
+        Ended { status: status.cast_unsigned(), cpu_us, not_run }
     }
 }
 

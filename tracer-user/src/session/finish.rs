@@ -93,12 +93,12 @@ impl LogDir {
     /// Where the session `id` is, or will be.
     #[must_use]
     pub fn session(&self, id: &SessionId) -> PathBuf {
-        self.path.join("sessions").join(id.as_str())
+        self.sessions().join(id.as_str())
     }
 
     /// Where it is built.
     fn staging(&self, id: &SessionId) -> PathBuf {
-        self.path.join("sessions").join(format!(".{id}.{}", std::process::id()))
+        self.sessions().join(format!(".{id}.{}", std::process::id()))
     }
 
     /// Removes what a tracer or a recovery left that was killed while it built the session `id`. Only for who has claimed it.
@@ -138,8 +138,9 @@ impl LogDir {
         Ok(place)
     }
 
-    /// Where all sessions are.
-    pub(super) fn sessions(&self) -> PathBuf {
+    /// Where sessions lie.
+    #[must_use]
+    pub fn sessions(&self) -> PathBuf {
         self.path.join("sessions")
     }
 
@@ -160,10 +161,14 @@ pub fn finish(
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let written = build(&staging, summary, anomalies, lines)
         .and_then(|()| hand_over(&staging, log_dir.reader).map_err(|error| (staging.clone(), error)))
-        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
-        .and_then(|()| index::append(&index, summary).map_err(|error| (index.clone(), error)));
+        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)));
     match written {
-        Ok(()) => Ok(place),
+        Ok(()) => {
+            if let Err(error) = index::append(&index, summary) {
+                log::warn!("the session has no line in {} ({error})", index.display());
+            }
+            Ok(place)
+        }
         Err((path, source)) => {
             // It is named below; a directory that can't even be removed adds nothing to that.
             let _ = std::fs::remove_dir_all(&staging);

@@ -133,10 +133,13 @@ pub(super) fn locked(index: &Path) -> io::Result<File> {
             .append(true)
             .create(true)
             .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
         let file = how.open(index)?;
         flock(&file, FlockOperation::LockExclusive)?;
-        let (ours, there) = (file.metadata()?, std::fs::metadata(index));
+        let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
+        if !ours.is_file() || ours.nlink() > 1 {
+            return Err(io::Error::other("it is no regular file, or has another name too"));
+        }
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
             return Ok(file);
         }

@@ -24,6 +24,7 @@ pub mod process_row;
 pub mod recording;
 pub mod replay;
 pub mod retention;
+mod rows;
 pub mod snapshot_row;
 pub mod sum_up;
 pub mod summary;

@@ -19,6 +19,7 @@ pub struct ProcessRow<'a> {
     is_root: bool,
     is_target: bool,
     comms: Vec<Text<'a>>,
+    comms_dropped: u64,
     filename: Option<Text<'a>>,
     interp: Option<Text<'a>>,
     argv: Option<Vec<Text<'a>>>,
@@ -119,6 +120,7 @@ impl<'a> ProcessRow<'a> {
             is_root: root == Some(member.id),
             is_target: target == Some(member.id),
             comms: member.comms.iter().map(|comm| Text(comm.bytes())).collect(),
+            comms_dropped: member.comms_dropped,
             filename: image.map(|image| Text(&image.filename)),
             interp: image.and_then(|image| image.interp.as_deref()).map(Text),
             argv: image

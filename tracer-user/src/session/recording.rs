@@ -1,11 +1,12 @@
 //! A session in the making: events fold into the tree, and their lines into the spool.
 //!
-//! What lives is held; lines of processes that ended go to a scratch file without a name once they are many.
+//! What lives is held; of what ended there are lines, here in the making and on disk once they are many.
 
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use bytes::Bytes;
-use tempfile::SpooledTempFile;
 
 use super::anomaly::Anomaly;
 use super::anomaly::detectors::Detectors;
@@ -14,6 +15,7 @@ use super::clock::Clock;
 use super::event_row::EventRow;
 use super::peaks::Peaks;
 use super::process_row::{Context, ProcessRow};
+use super::rows::Rows;
 use super::snapshot_row::SnapshotRow;
 use super::text::Text;
 use super::verdict::Verdict;
@@ -40,9 +42,6 @@ pub const SNAPSHOT: &[u8] = b"{\"captured_at\":";
 /// The root of a session of which no event was seen.
 pub const NOBODY: Identity = Identity { pid: 0, start: Ticks(0) };
 
-/// Lines of processes that are kept in memory, in bytes.
-const ROWS_IN_MEMORY: usize = 1 << 20;
-
 /// A session in the making.
 pub struct Recording {
     /// The living.
@@ -63,6 +62,10 @@ pub struct Recording {
     /// Ended, but it may yet turn out to be the target: then its line and the figures say so.
     held: Option<Member>,
     limit: Option<(Identity, LimitHit)>,
+    /// Lines that could not be made.
+    dropped: u64,
+    /// `/proc` as it was while events were still coming.
+    last_look: HashMap<u32, Option<Stat>>,
 }
 
 /// Figures over all processes whose lines are written.
@@ -81,12 +84,19 @@ pub struct Figures {
 }
 
 impl Recording {
-    /// One that begins now, and looks for its target with `resolver`. `redact` leaves arguments out.
+    /// One that begins now, and looks for its target with `resolver`. `redact` leaves arguments out;
+    /// `scratch` is a directory for what is too much for memory.
     #[must_use]
-    pub fn new(clock: Clock, resolver: Resolver, thresholds: Thresholds, redact: bool) -> Self {
+    pub fn new(
+        clock: Clock,
+        resolver: Resolver,
+        thresholds: Thresholds,
+        redact: bool,
+        scratch: PathBuf,
+    ) -> Self {
         Self {
             tree: Tree::default(),
-            lines: Lines { events: Spool::in_memory(), processes: Rows::new() },
+            lines: Lines { events: Spool::in_memory(), processes: Rows::new(scratch) },
             clock,
             directories: Directories::default(),
             resolver,
@@ -99,64 +109,92 @@ impl Recording {
             figures: Figures::default(),
             held: None,
             limit: None,
+            dropped: 0,
+            last_look: HashMap::new(),
         }
     }
 
     /// Takes one event.
-    pub fn take(&mut self, event: &Event) -> io::Result<()> {
+    pub fn take(&mut self, event: &Event) {
         let cwd = match &event.what {
             What::Exec(exec) => exec.cwd,
             _ => None,
         };
         let near = [event.process.pid, event.parent.pid];
         let cwd = cwd.and_then(|cwd| self.directories.resolve(cwd, &near));
-        self.lines.events.push(&EventRow { event, clock: self.clock, cwd, redact: self.redact })?;
-        self.fold(event)
+        let kept = self.lines.events.push(&EventRow { event, clock: self.clock, cwd, redact: self.redact });
+        self.count(kept);
+        self.fold(event);
     }
 
     /// Takes an event whose line is there already, with the working directory that it names.
-    pub fn replay(&mut self, mut event: Event, cwd: Option<Bytes>) -> io::Result<()> {
+    pub fn replay(&mut self, mut event: Event, cwd: Option<Bytes>) {
         if let (What::Exec(exec), Some(path)) = (&mut event.what, cwd) {
             exec.cwd = Some(self.directories.recorded(path));
         }
-        self.fold(&event)
+        self.fold(&event);
     }
 
-    fn fold(&mut self, event: &Event) -> io::Result<()> {
+    fn fold(&mut self, event: &Event) {
         self.anomalies.extend(self.detectors.event(event));
         let change = self.tree.apply(event);
         self.resolver.observe(event, &self.tree);
         for member in change.settled.into_iter().chain(change.ended) {
             self.ended.push(member.id);
-            self.write_or_hold(member)?;
+            self.write_or_hold(member);
         }
-        Ok(())
     }
 
-    fn write_or_hold(&mut self, member: Member) -> io::Result<()> {
-        if self.resolver.last_resort() != Some(member.id) {
-            return self.write(member);
+    /// A line that can't be made is counted, and told of once.
+    fn count(&mut self, kept: io::Result<()>) {
+        if let Err(error) = kept {
+            if self.dropped == 0 {
+                log::warn!("a line of the session can't be made ({error}); such lines are counted as lost");
+            }
+            self.dropped += 1;
         }
-        self.held.replace(member).map_or(Ok(()), |before| self.write(before))
+    }
+
+    /// Lines that could not be made.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn write_or_hold(&mut self, member: Member) {
+        if self.resolver.last_resort() != Some(member.id) {
+            self.write(member);
+        } else if let Some(before) = self.held.replace(member) {
+            self.write(before);
+        }
+    }
+
+    /// Looks at all who live, to be done before the programs are detached: who is there now and has no end among the events
+    /// that follow outlives the session. Who ends after that is nobody's loss.
+    pub fn look_at_the_living(&mut self) {
+        self.last_look =
+            self.tree.living().map(|member| (member.id.pid, Stat::read(member.id.pid))).collect();
     }
 
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`
     /// said of the root, whose own event may be lost too; `None`: nobody could wait for it.
-    pub fn settle(&mut self, now_ns: u64, waited: Option<Status>) -> io::Result<()> {
+    pub fn settle(&mut self, now_ns: u64, waited: Option<Status>, loss: &Loss) {
         if let Some(held) = self.held.take() {
-            self.write(held)?;
+            self.write(held);
         }
+        let ends_lost = waited.is_none() || loss.exit + loss.skipped + loss.gaps + loss.untracked > 0;
         for mut member in self.tree.drain() {
-            settle(&mut member, now_ns, Stat::read);
+            settle(&mut member, now_ns, ends_lost, |pid| {
+                self.last_look.get(&pid).cloned().unwrap_or_else(|| Stat::read(pid))
+            });
             if let Some(status) = waited.filter(|_| Some(member.id) == self.tree.root()) {
                 member.end = Some(End { status, totals: None });
             }
-            self.write(member)?;
+            self.write(member);
         }
-        Ok(())
     }
 
-    fn write(&mut self, member: Member) -> io::Result<()> {
+    fn write(&mut self, member: Member) {
         let target = self.target().map(TraceTarget::identity);
         let context = Context {
             root: self.tree.root(),
@@ -166,7 +204,8 @@ impl Recording {
             redact: self.redact,
         };
         let row = ProcessRow::new(&member, context);
-        self.lines.processes.push(member.started_ns, &row)?;
+        let kept = self.lines.processes.push(member.started_ns, &row);
+        self.count(kept);
         let figures = &mut self.figures;
         if member.orphaned {
             figures.orphans.push(member.clone());
@@ -185,14 +224,13 @@ impl Recording {
         if Some(member.id) == self.tree.root() {
             figures.root = Some(member);
         }
-        Ok(())
     }
 
     /// Takes a row of a round of `target` and its tree.
-    pub fn snapshot(&mut self, _target: &TraceTarget, row: &Snapshot) -> io::Result<()> {
-        self.lines.events.push(&SnapshotRow::new(row))?;
+    pub fn snapshot(&mut self, _target: &TraceTarget, row: &Snapshot) {
+        let kept = self.lines.events.push(&SnapshotRow::new(row));
+        self.count(kept);
         self.replay_snapshot(row);
-        Ok(())
     }
 
     /// Takes a row whose line is there already.
@@ -331,42 +369,5 @@ impl Lines {
     /// Copies the lines of processes, in the order in which they were forked.
     pub fn copy_processes(&mut self, to: &mut impl Write) -> io::Result<()> {
         self.processes.copy_to(to)
-    }
-}
-
-/// Lines of processes, written in the order of their ends.
-struct Rows {
-    file: BufWriter<SpooledTempFile>,
-    /// Where each line lies: start of the process, offset, length.
-    index: Vec<(u64, u64, usize)>,
-    end: u64,
-}
-
-impl Rows {
-    fn new() -> Self {
-        Self { file: BufWriter::new(SpooledTempFile::new(ROWS_IN_MEMORY)), index: Vec::new(), end: 0 }
-    }
-
-    fn push(&mut self, started_ns: Option<u64>, row: &ProcessRow<'_>) -> io::Result<()> {
-        let mut line = serde_json::to_vec(row)?;
-        line.push(b'\n');
-        self.file.write_all(&line)?;
-        self.index.push((started_ns.unwrap_or(0), self.end, line.len()));
-        self.end += line.len() as u64;
-        Ok(())
-    }
-
-    fn copy_to(&mut self, to: &mut impl Write) -> io::Result<()> {
-        self.file.flush()?;
-        self.index.sort_unstable();
-        let file = self.file.get_mut();
-        let mut line = Vec::new();
-        for (_, offset, len) in &self.index {
-            file.seek(SeekFrom::Start(*offset))?;
-            line.resize(*len, 0);
-            file.read_exact(&mut line)?;
-            to.write_all(&line)?;
-        }
-        Ok(())
     }
 }

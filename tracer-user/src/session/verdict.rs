@@ -1,5 +1,7 @@
 //! Why it ended: one sentence and one object, each claim with the event that shows it (V1). Pure.
 
+use std::io;
+
 use serde::Serialize;
 
 use super::process_row::KilledBy;
@@ -34,8 +36,9 @@ pub struct Verdict<'a> {
     pub evidence: Vec<Evidence>,
 }
 
-/// The kernel sends it on behalf of the writer, so it seems to come from there.
+/// The kernel sends these two on behalf of the writer (`send_sig` with priv 0), so they seem to come from there.
 const SIGPIPE: u8 = 13;
+const SIGXFSZ: u8 = 25;
 
 /// What ended a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -57,6 +60,10 @@ pub enum Cause {
     OomKiller,
     /// The OOM killer, because the limit of a memory cgroup was reached.
     CgroupLimit,
+    /// It has not ended: it outlived the command.
+    StillAlive,
+    /// It never ran: the command could not be executed.
+    NotRun,
     /// tracer was killed, and this is what it had seen by then.
     TracerKilled,
     /// Its end was not seen.
@@ -144,8 +151,23 @@ impl<'a> Verdict<'a> {
     }
 }
 
+/// Why a command that could not be executed did not run: `error` is that of exec.
+#[must_use]
+pub fn not_run<'a>(command: &[u8], error: &io::Error, code: u8, root: &'a Member) -> Verdict<'a> {
+    let error = error.to_string();
+    let reason = error.split(" (os error").next().unwrap_or_default();
+    Verdict {
+        sentence: format!("{} can't be run: {reason}", for_terminal(command)),
+        cause: Cause::NotRun,
+        exit_code: Some(code),
+        ..Verdict::of(root, None)
+    }
+}
+
 fn cause(member: &Member, is_at_limit: bool) -> Cause {
-    let Some(end) = &member.end else { return Cause::Unknown };
+    let Some(end) = &member.end else {
+        return if member.orphaned { Cause::StillAlive } else { Cause::Unknown };
+    };
     match end.status.exit_signal() {
         None if end.status.exit_code() == Some(0) => Cause::ExitedZero,
         None => Cause::ExitedNonZero,
@@ -168,7 +190,10 @@ fn sentence(
 ) -> String {
     let who = format!("{} ({})", for_terminal(member.comm()), member.id.pid);
     let Some(end) = &member.end else {
-        return format!("{who} is gone, but its end was not seen");
+        return match cause {
+            Cause::StillAlive => format!("{who} outlived the command"),
+            _ => format!("{who} is gone, but its end was not seen"),
+        };
     };
     let Some(number) = end.status.exit_signal() else {
         return format!("{who} exited with code {}", end.status.exit_code().unwrap_or_default());
@@ -185,6 +210,9 @@ fn sentence(
                 "{who} was killed by SIGPIPE: it wrote to a pipe or socket that nobody reads any more{core}"
             )
         }
+        (Cause::SignalFromItself, _) if number == SIGXFSZ => {
+            format!("{who} was killed by SIGXFSZ: it wrote beyond its limit on the size of files{core}")
+        }
         (Cause::SignalFromItself, _) => format!("{who} was killed by {signal} that it sent itself{core}"),
         (_, Some(by)) => format!(
             "{who} was killed by {signal} from {} ({}), uid {}{core}",
@@ -192,8 +220,21 @@ fn sentence(
             by.pid,
             by.uid
         ),
-        (Cause::SignalFromKernel, None) => format!("{who} was killed by {signal} from the kernel{core}"),
+        (Cause::SignalFromKernel, None) => {
+            format!("{who} was killed by {signal} from {}{core}", origin(number))
+        }
         (_, None) => format!("{who} was killed by {signal}; who sent it was not seen{core}"),
+    }
+}
+
+/// Where a signal comes from that the kernel sends by itself (signal(7)).
+fn origin(number: u8) -> &'static str {
+    match number {
+        1..=3 => "its terminal",
+        14 | 26 | 27 => "its own timer",
+        24 => "the kernel: the limit on CPU time",
+        25 => "the kernel: the limit on file sizes",
+        _ => "the kernel",
     }
 }
 

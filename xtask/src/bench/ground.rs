@@ -97,8 +97,13 @@ impl Ground {
 
     /// The same, with a session that can be found again.
     pub(crate) fn traced_as(&self, session: &str, words: &[OsString]) -> Command {
+        self.traced_with(&["--session-id", session], words)
+    }
+
+    /// The same, with these flags.
+    pub(crate) fn traced_with(&self, flags: &[&str], words: &[OsString]) -> Command {
         let mut command = self.tracer_run();
-        command.args(["--session-id", session, "--"]).args(words);
+        command.args(flags).arg("--").args(words);
         command
     }
 

@@ -5,7 +5,7 @@
 //! comparisons with its quartiles. A disturbance then spoils a round, not the result.
 //!
 //! - [`ROWS`]: what is measured. A new row is a file with a function `measure`, and a line there.
-//! - [`in_kernel`], [`spawns`], [`startup`], [`storm`]: the rows.
+//! - [`in_kernel`], [`spawns`], [`startup`], [`storm`], [`resolution`], [`sampling`]: the rows.
 //! - [`contest`]: who takes turns; [`ground`]: where it happens; [`worker`]: programs that do a block of work when asked; [`peers`]: other tracers.
 //! - [`sample`]: medians and quartiles; [`report`], [`table`]: what comes out.
 
@@ -14,7 +14,9 @@ pub(crate) mod ground;
 mod in_kernel;
 mod peers;
 pub(crate) mod report;
+mod resolution;
 mod sample;
+mod sampling;
 mod spawns;
 mod startup;
 mod storm;
@@ -37,11 +39,13 @@ pub(crate) struct Row {
 }
 
 /// Everything there is to measure.
-pub(crate) const ROWS: [Row; 4] = [
+pub(crate) const ROWS: [Row; 6] = [
     Row { name: "in-kernel", what: "kernel time a call of each program", measure: in_kernel::measure },
     Row { name: "spawns", what: "spawning under tracer, against none", measure: spawns::measure },
     Row { name: "startup", what: "`tracer run -- true` over `true`", measure: startup::measure },
     Row { name: "storm", what: "events lost while every core forks", measure: storm::measure },
+    Row { name: "resolution", what: "from exec until the target is known", measure: resolution::measure },
+    Row { name: "sampling", what: "looking at 1,000 processes each second", measure: sampling::measure },
 ];
 
 /// What may be asked for.

@@ -15,12 +15,14 @@ use crate::child;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     Nanoseconds,
+    Microseconds,
     Milliseconds,
     /// Times as long as without.
     Times,
     Count,
     PerSecond,
     Mebibytes,
+    Percent,
 }
 
 /// A peer's figure, or why there is none.

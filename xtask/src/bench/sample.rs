@@ -44,7 +44,7 @@ pub(crate) fn pairwise(these: &[f64], those: &[f64], compare: fn(f64, f64) -> f6
     clippy::cast_sign_loss,
     reason = "a position among few values, never negative"
 )]
-fn quantile(sorted: &[f64], part: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     let place = part * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     below + (above - below) * place.fract()

@@ -51,6 +51,8 @@ fn figures(names: [&str; 2], sample: &Sample, unit: Unit, budget: &str, verdict:
 fn figure(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Nanoseconds => format!("{value:.0} ns"),
+        Unit::Microseconds => format!("{value:.0} us"),
+        Unit::Percent => format!("{value:.2} %"),
         Unit::Milliseconds => format!("{value:.1} ms"),
         Unit::Times => format!("{value:.3} x"),
         Unit::Count => format!("{value:.0}"),

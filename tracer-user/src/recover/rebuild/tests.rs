@@ -54,7 +54,7 @@ fn exit(process: Identity, at: u64, comm: &str, status: u32) -> Event {
 
 fn recording() -> Recording {
     let resolver = Resolver::new(Wanted::BehindWrappers, Arc::from("this boot"));
-    Recording::new(Clock::booted_at(0), resolver, Thresholds::default(), false)
+    Recording::new(Clock::booted_at(0), resolver, Thresholds::default(), false, std::env::temp_dir())
 }
 
 fn processes(recording: &mut Recording) -> String {
@@ -67,18 +67,19 @@ fn processes(recording: &mut Recording) -> String {
 fn both(events: &[Event], snapshots: &[Snapshot]) -> (Recording, Rebuilt) {
     let dir = crate::scratch();
     let mut recording = recording();
-    events.iter().for_each(|event| recording.take(event).unwrap());
+    events.iter().for_each(|event| recording.take(event));
     let target = recording.target().cloned();
     for row in snapshots {
-        recording.snapshot(target.as_ref().unwrap(), row).unwrap();
+        recording.snapshot(target.as_ref().unwrap(), row);
     }
     recording.lines.events.to_file(dir.path(), ROOT).unwrap();
     recording.lines.events.flush().unwrap();
     let file = std::fs::File::open(dir.path().join("tracer_trace_5000000_5.jsonl")).unwrap();
     let enrollment = made(ROOT.pid, ROOT.start.0);
-    let rebuilt = rebuild(&enrollment, Some(file), (Timestamp::UNIX_EPOCH, 9_000)).unwrap();
+    let rebuilt =
+        rebuild(&enrollment, Some(file), (Timestamp::UNIX_EPOCH, 9_000), dir.path().to_owned()).unwrap();
     let _ = recording.give_up(After::RootEnded, 9_000);
-    recording.settle(9_000, None).unwrap();
+    recording.settle(9_000, None, &Loss::default());
     recording.conclude(&Loss::default(), 9_000);
     (recording, rebuilt)
 }
@@ -121,11 +122,11 @@ fn a_shell_that_ran_nothing_is_the_target_of_a_crash_too() {
 #[test]
 fn the_path_of_a_working_directory_comes_back() {
     let mut recording = recording();
-    recording.take(&fork(ROOT, 1)).unwrap();
+    recording.take(&fork(ROOT, 1));
     let path = Bytes::from_static(b"/some/where");
-    recording.replay(exec(ROOT, 2, "x", b"x\0"), Some(path.clone())).unwrap();
-    recording.replay(exec(ROOT, 3, "y", b"y\0"), Some(path)).unwrap();
-    recording.settle(9, None).unwrap();
+    recording.replay(exec(ROOT, 2, "x", b"x\0"), Some(path.clone()));
+    recording.replay(exec(ROOT, 3, "y", b"y\0"), Some(path));
+    recording.settle(9, None, &Loss::default());
     let row: serde_json::Value = serde_json::from_str(&processes(&mut recording)).unwrap();
     assert_eq!(row["cwd"], "/some/where");
 }
