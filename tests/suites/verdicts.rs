@@ -105,8 +105,12 @@ fn the_oom_killer_is_named_and_nobody_is_blamed() {
     }
     let victim = session.note("victim").pid;
     assert_eq!(session.target()["pid"], victim);
-    let sentence = format!("glutton ({victim}) was killed by the OOM killer (SIGKILL)");
-    assert_verdict(&session, &sentence, "oom_killer", &["oom", "signal", "exit"]);
+    // Which limit was behind it, where tracer could look in time, is held by the suite of memory cgroups.
+    let verdict = &session.summary["verdict"];
+    let (sentence, cause) = (verdict["sentence"].as_str().unwrap(), verdict["cause"].as_str().unwrap());
+    assert!(sentence.starts_with(&format!("glutton ({victim}) was killed by the OOM killer")), "{sentence}");
+    assert_eq!(cause == "cgroup_limit", sentence.contains("the memory limit of cgroup"), "{verdict}");
+    assert_verdict(&session, sentence, cause, &["oom", "signal", "exit"]);
     assert_eq!(session.summary["verdict"]["killed_by"], Value::Null);
 }
 

@@ -50,8 +50,8 @@ pub enum RebuildError {
     Damaged,
 }
 
-/// Rebuilds the recording of `enrollment`; without a trace file it has no lines. `now` is on the calendar and since boot;
-/// `scratch` is a directory for what is too much for memory.
+/// Rebuilds the recording of `enrollment`; without a trace file it has no lines. `now` is on both clocks, and
+/// `scratch` a directory for what is too much for memory.
 pub fn rebuild(
     enrollment: &Enrollment,
     trace: Option<File>,
@@ -74,7 +74,9 @@ pub fn rebuild(
     }
     // Without a target the session has lineage only; the verdict is then about the root.
     let _ = rebuilt.recording.give_up(After::RootEnded, rebuilt.last_ns);
-    rebuilt.recording.settle(now_ns, None, &Loss::default());
+    // Ends since the tracer died were seen by nobody.
+    let unseen = Loss { gaps: 1, ..Loss::default() };
+    rebuilt.recording.settle(now_ns, None, &unseen);
     rebuilt.recording.conclude(&Loss::default(), now_ns);
     Ok(rebuilt)
 }

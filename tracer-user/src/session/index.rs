@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -128,18 +128,16 @@ pub fn repair(index: &Path, id: &SessionId, mut summary: Value) -> io::Result<()
 /// The index, locked until the file is closed: whoever rewrites it puts another file in its place.
 pub(super) fn locked(index: &Path) -> io::Result<File> {
     loop {
-        let mut how = OpenOptions::new();
-        how.read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-        let file = how.open(index)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
-        if !ours.is_file() || ours.nlink() > 1 {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        // No write follows a link that somebody else could have put there.
+        let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(index)?;
+        let found = file.metadata()?;
+        if !found.is_file() || found.nlink() > 1 {
             return Err(io::Error::other("it is no regular file, or has another name too"));
         }
+        flock(&file, FlockOperation::LockExclusive)?;
+        let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
             return Ok(file);
         }

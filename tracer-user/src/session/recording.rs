@@ -182,7 +182,7 @@ impl Recording {
         if let Some(held) = self.held.take() {
             self.write(held);
         }
-        let ends_lost = waited.is_none() || loss.exit + loss.skipped + loss.gaps + loss.untracked > 0;
+        let ends_lost = loss.exit + loss.skipped + loss.gaps + loss.untracked > 0;
         for mut member in self.tree.drain() {
             settle(&mut member, now_ns, ends_lost, |pid| {
                 self.last_look.get(&pid).cloned().unwrap_or_else(|| Stat::read(pid))

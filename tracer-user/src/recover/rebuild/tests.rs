@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,7 +55,7 @@ fn exit(process: Identity, at: u64, comm: &str, status: u32) -> Event {
 
 fn recording() -> Recording {
     let resolver = Resolver::new(Wanted::BehindWrappers, Arc::from("this boot"));
-    Recording::new(Clock::booted_at(0), resolver, Thresholds::default(), false, std::env::temp_dir())
+    Recording::new(Clock::booted_at(0), resolver, Thresholds::default(), false, PathBuf::new())
 }
 
 fn processes(recording: &mut Recording) -> String {
@@ -76,10 +77,9 @@ fn both(events: &[Event], snapshots: &[Snapshot]) -> (Recording, Rebuilt) {
     recording.lines.events.flush().unwrap();
     let file = std::fs::File::open(dir.path().join("tracer_trace_5000000_5.jsonl")).unwrap();
     let enrollment = made(ROOT.pid, ROOT.start.0);
-    let rebuilt =
-        rebuild(&enrollment, Some(file), (Timestamp::UNIX_EPOCH, 9_000), dir.path().to_owned()).unwrap();
+    let rebuilt = rebuild(&enrollment, Some(file), (Timestamp::UNIX_EPOCH, 9_000), PathBuf::new()).unwrap();
     let _ = recording.give_up(After::RootEnded, 9_000);
-    recording.settle(9_000, None, &Loss::default());
+    recording.settle(9_000, None, &Loss { gaps: 1, ..Loss::default() });
     recording.conclude(&Loss::default(), 9_000);
     (recording, rebuilt)
 }
@@ -126,7 +126,7 @@ fn the_path_of_a_working_directory_comes_back() {
     let path = Bytes::from_static(b"/some/where");
     recording.replay(exec(ROOT, 2, "x", b"x\0"), Some(path.clone()));
     recording.replay(exec(ROOT, 3, "y", b"y\0"), Some(path));
-    recording.settle(9, None, &Loss::default());
+    recording.settle(9, None, &Loss { gaps: 1, ..Loss::default() });
     let row: serde_json::Value = serde_json::from_str(&processes(&mut recording)).unwrap();
     assert_eq!(row["cwd"], "/some/where");
 }
