@@ -130,7 +130,6 @@ impl<'a> Follower<'a> {
         if let (Search::On, Some(target)) = (&self.search, self.recording.target()) {
             self.found(target.clone());
             self.search_is_over();
-            self.sample();
         }
         self.look_at_limits();
         if let Err((path, error)) = self.recording.lines.events.flush() {
@@ -140,12 +139,14 @@ impl<'a> Follower<'a> {
         self.programs.flush_diagnostics();
     }
 
+    /// The first snapshot comes before everything else.
     fn found(&mut self, target: TraceTarget) {
         let id = target.identity();
+        self.search = Search::Found(target);
+        self.sample();
         if self.limits.as_ref().is_none_or(|watch| watch.identity() != id) {
             self.limits = Watch::begin(id);
         }
-        self.search = Search::Found(target);
     }
 
     /// As soon as the OOM killer chose it: its cgroup may be removed as soon as it is gone.
@@ -195,7 +196,6 @@ impl<'a> Follower<'a> {
             }
         }
         self.search_is_over();
-        self.sample();
     }
 
     /// Why there is no target, unless that was to be passed over.

@@ -137,7 +137,7 @@ pub(super) fn locked(index: &Path) -> io::Result<File> {
             return Err(io::Error::other("it is no regular file, or has another name too"));
         }
         flock(&file, FlockOperation::LockExclusive)?;
-        let (ours, there) = (file.metadata()?, std::fs::metadata(index));
+        let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
             return Ok(file);
         }
