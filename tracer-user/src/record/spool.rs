@@ -1,6 +1,6 @@
-//! The trace file `tracer_trace_<pid>_<starttime_ticks>.jsonl`: events, as they come, a JSON object a line.
+//! The trace file `tracer_trace_<pid>_<starttime_ticks>.jsonl`: events and snapshots as they come, a JSON object a line.
 //!
-//! Lines are written as they are complete, so whatever kills tracer leaves whole lines and at most one torn tail.
+//! Whole lines are written, those of one waking together, so whatever kills tracer leaves whole lines and at most one torn tail.
 //! Where the file can't be had, lines are kept in memory; where it fails, those since then are, and the file keeps what it
 //! has. Either is one warning; nothing is dropped.
 

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! - [`plan`]: what is to be done, checked. [`outcome`]: what came of it.
-//! - `background`: recovery beside the run. `enrol`: trace file and sidecar. `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `kill`: ends a whole tree.
+//! - `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `urgency`: real-time priority while the
+//!   target is looked for. `kill`: ends a whole tree.
+//! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing.
 //! - [`support`]: what to do where the kernel refuses.
