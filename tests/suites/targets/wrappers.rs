@@ -97,7 +97,7 @@ fn a_terminal_a_deadline_and_an_environment_around_a_script_of_an_interpreter() 
 #[test]
 fn what_a_wrapper_starts_for_itself_is_not_the_target() {
     // They leave files in /tmp, so they get one of their own; the build directory may be below /tmp, and stays.
-    let own_tmp = r#"exec unshare --mount sh -c 'keep=$(dirname "$1") && mount --bind "$keep" /mnt &&
+    let own_tmp = r#"exec unshare --mount sh -c 'keep=$(dirname "$(dirname "$1")") && mount --bind "$keep" /mnt &&
         mount -t tmpfs none /tmp && mkdir -p "$keep" && mount --bind /mnt "$keep" && cd "$PWD" &&
         PATH=$PWD:$PATH SHELL=/bin/sh exec "$@"' sh "$@""#;
     for (command, names, helper) in [
