@@ -7,9 +7,10 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Child;
-use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tests::{Outcome, Trace, tracer};
 
 /// Kills its tracer as soon as a snapshot of it is in the spool.
@@ -137,9 +138,11 @@ fn what_somebody_else_put_there_is_named_and_left() {
     assert_eq!(outcome.left().len(), 5);
 }
 
-/// Kills it after that time, wherever it is by then.
+/// Waits for its end, and kills it if that has not come by then, wherever it is.
 fn kill_after(mut child: Child, time: Duration) {
-    thread::sleep(time);
+    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+    let deadline = Timespec::try_from(time).unwrap();
+    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline)).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
 }
