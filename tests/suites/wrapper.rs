@@ -174,9 +174,12 @@ fn a_directory_for_temporary_files_is_not_needed() {
 }
 
 #[test]
-fn a_wrapper_that_ended_by_itself_keeps_its_own_status() {
-    let session = Trace::command(["timeout", "5", "no-such-command"]).run();
-    assert_eq!(session.outcome.status.code(), Some(127), "{}", session.outcome.stderr);
+fn a_wrapper_that_ran_nothing_is_an_error_unless_that_is_to_be_passed_over() {
+    let words = || Trace::command(["timeout", "5", "no-such-command"]);
+    let session = words().run();
+    assert_eq!(session.outcome.status.code(), Some(125), "{}", session.outcome.stderr);
     assert_eq!(session.summary["subtype"], "unresolved");
     assert_eq!(session.summary["termination_reason"], "TARGET_UNRESOLVED");
+    let session = words().flags(["--on-unresolved", "continue"]).run();
+    assert_eq!(session.outcome.status.code(), Some(127), "{}", session.outcome.stderr);
 }

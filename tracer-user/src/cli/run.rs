@@ -26,9 +26,6 @@ Examples:
   sudo tracer run -- make -j8
   sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh";
 
-/// How long to look for a workload that was named.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
-
 const AFTER: &str = "\
 Exit status: the command's own, or death by the same signal; 125 if tracer itself failed, 126 if the command \
 can't be run, 127 if it is not found.";
@@ -52,9 +49,9 @@ pub(super) struct Run {
     /// The workload is the process of this NAME, instead of the first behind the wrappers
     #[arg(long, value_name = "NAME", value_parser = parse_target)]
     target: Option<Wanted>,
-    /// How long to look for the workload; 0s is as long as the command runs [default: 10s with --target, else 0s]
-    #[arg(long, value_name = "TIME", value_parser = span::parse)]
-    resolve_timeout: Option<Duration>,
+    /// How long to look for the workload; 0s is as long as the command runs
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = span::parse)]
+    resolve_timeout: Duration,
     /// What to do where there is no workload: end the tree and exit with 125, or record only who descends from whom
     #[arg(long, value_name = "WHAT", default_value = "abort")]
     on_unresolved: Unresolved,
@@ -148,7 +145,7 @@ impl Run {
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),
             command: self.command,
-            resolve_timeout: resolve_timeout(self.resolve_timeout, self.target.is_some()),
+            resolve_timeout: Some(self.resolve_timeout).filter(|time| !time.is_zero()),
             wanted: self.target.unwrap_or(Wanted::BehindWrappers),
             on_unresolved: match self.on_unresolved {
                 Unresolved::Abort => OnUnresolved::Abort,
@@ -181,11 +178,6 @@ enum Unresolved {
 enum Sample {
     Tree,
     Target,
-}
-
-/// A name that was asked for is expected soon. Without one, a wrapper may wait for a lock or a password as long as it likes.
-fn resolve_timeout(given: Option<Duration>, named: bool) -> Option<Duration> {
-    given.or(named.then_some(RESOLVE_TIMEOUT)).filter(|time| !time.is_zero())
 }
 
 fn thresholds(texts: &[String]) -> Result<Thresholds, String> {

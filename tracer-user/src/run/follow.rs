@@ -188,9 +188,9 @@ impl<'a> Follower<'a> {
             Ok(target) => self.found(target),
             Err(unresolved) => {
                 self.search = Search::Over(unresolved.clone());
-                if self.failed() {
+                if self.unresolved().is_some() {
                     kill_tree(&mut self.listener, &mut self.recording);
-                } else if self.plan.on_unresolved == OnUnresolved::Continue {
+                } else {
                     log::warn!("{unresolved}; only lineage is recorded");
                 }
             }
@@ -204,13 +204,6 @@ impl<'a> Follower<'a> {
             Search::Over(unresolved) if self.plan.on_unresolved == OnUnresolved::Abort => Some(unresolved),
             _ => None,
         }
-    }
-
-    /// Whether that is an error. A wrapper that ended by itself before it ran anything keeps its own exit status: `flock
-    /// -n` found the lock taken, `timeout` found no such command.
-    pub(super) fn failed(&self) -> bool {
-        let named = self.plan.wanted.name().is_some();
-        self.unresolved().is_some_and(|unresolved| named || unresolved.after == After::TimedOut)
     }
 
     /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.

@@ -99,7 +99,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         if ended.not_run.is_none() {
             follower.give_up(After::RootEnded);
         }
-        let (unresolved, failed) = (follower.unresolved().cloned(), follower.failed());
+        let unresolved = follower.unresolved().cloned();
         let Follower { mut listener, mut recording, enrolled, .. } = follower;
         recording.look_at_the_living();
         programs.detach();
@@ -108,8 +108,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let loss = listener.loss(&programs, &recording);
         recording.settle(boot_ns(), Some(Status(ended.status)), &loss);
         recording.conclude(&loss, boot_ns());
-        let told =
-            Facts { ended, unresolved, failed, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
+        let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
         if let Err(error) = retention::apply(&log_dir, &plan.keep) {

@@ -29,7 +29,7 @@ pub struct Outcome {
     pub end: End,
     /// Why the command ended, in a sentence.
     pub sentence: String,
-    /// What else is to be said: why the command itself ended, where that is another story; that there is no workload.
+    /// What else is to be said: why the command itself ended, where that is another story.
     pub remarks: Vec<String>,
     /// Wall time, seconds.
     pub elapsed_seconds: f64,
@@ -68,7 +68,7 @@ pub enum End {
 
 impl End {
     fn of(facts: &Facts<'_>) -> Self {
-        if facts.failed {
+        if facts.unresolved.is_some() {
             return Self::Unresolved;
         }
         let ended = facts.ended;
@@ -120,8 +120,6 @@ pub(super) struct Facts<'a> {
     pub(super) ended: Ended,
     /// Why there is no target.
     pub(super) unresolved: Option<Unresolved>,
-    /// That is an error: the target was asked for by name, or the time was up.
-    pub(super) failed: bool,
     /// What was lost.
     pub(super) loss: Loss,
     /// This boot.
@@ -142,10 +140,10 @@ impl Outcome {
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
-                Some(unresolved) if end == End::Unresolved => format!("error: {unresolved}"),
-                _ => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
+                Some(unresolved) => format!("error: {unresolved}"),
+                None => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
             },
-            remarks: remarks(facts, told.figures, &root),
+            remarks: remarks(told.figures, &root),
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
             peak_rss_kb: summary.peak_rss_kb,
@@ -169,10 +167,10 @@ fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Memb
         session_id: &plan.session_id,
         labels: &plan.labels,
         command: plan.told_command().map(|word| Text(word.as_bytes())).collect(),
-        subtype: if facts.unresolved.is_some() { Subtype::Unresolved } else { end.subtype() },
+        subtype: end.subtype(),
         exit_code: end.exit_code().map(i32::from),
         exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
-        reason: if facts.unresolved.is_some() { Reason::TargetUnresolved } else { end.reason() },
+        reason: end.reason(),
         verdict: match end {
             End::NotRun(code, errno) => {
                 let error = std::io::Error::from_raw_os_error(errno);
@@ -207,10 +205,11 @@ fn root(figures: &Figures, ended: Ended) -> Member {
     })
 }
 
-fn remarks(facts: &Facts<'_>, figures: &Figures, root: &Member) -> Vec<String> {
-    let story = another_story(figures, root).map(|sentence| format!("the command itself: {sentence}"));
-    let unresolved = facts.unresolved.as_ref().filter(|_| !facts.failed).map(Unresolved::to_string);
-    story.into_iter().chain(unresolved).collect()
+fn remarks(figures: &Figures, root: &Member) -> Vec<String> {
+    another_story(figures, root)
+        .map(|sentence| format!("the command itself: {sentence}"))
+        .into_iter()
+        .collect()
 }
 
 /// The root's end, if the target is another process and ended in another way.
