@@ -46,6 +46,9 @@ pub(super) struct Run {
     /// Keep what a running session has so far in DIR/tracer-UID [default: /dev/shm]
     #[arg(long, value_name = "DIR", env = "TRACER_TMPFS_PATH")]
     tmpfs_path: Option<PathBuf>,
+    /// Let it take SIZE there, 64K or more; older rows move to the log directory
+    #[arg(long, value_name = "SIZE", value_parser = super::size::parse_spool, default_value = "32M")]
+    spool_limit: u64,
     /// The workload is the process of this NAME, instead of the first behind the wrappers
     #[arg(long, value_name = "NAME", value_parser = parse_target)]
     target: Option<Wanted>,
@@ -141,6 +144,7 @@ impl Run {
                 object: std::env::var_os("TRACER_BPF_OBJECT").map(PathBuf::from),
             },
             tmpfs_path: tmpfs_path(self.tmpfs_path)?,
+            spool_limit: self.spool_limit,
             log_dir: self.log_dir.map_or_else(default_log_dir, Ok)?,
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),

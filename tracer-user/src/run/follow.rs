@@ -132,10 +132,6 @@ impl<'a> Follower<'a> {
             self.search_is_over();
         }
         self.look_at_limits();
-        if let Err((path, error)) = self.recording.lines.events.flush() {
-            let path = path.display();
-            log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
-        }
         self.programs.flush_diagnostics();
     }
 

@@ -187,10 +187,11 @@ fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Memb
     }
 }
 
-/// Removes the trace file and then its sidecar, once the session is in its place; without one they are all that is left.
+/// Removes the older rows, the trace file and then its sidecar, once the session is in its place; without one they are all
+/// that is left, and a later recovery makes it.
 fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
-    if let Err(error) = recording.lines.events.remove() {
-        log::warn!("the trace file can't be removed ({error})");
+    if let Err((path, error)) = recording.lines.events.remove() {
+        log::warn!("{} can't be removed ({error})", path.display());
     } else if let Some(Err(error)) = enrolled.map(Enrolled::withdraw) {
         log::warn!("the enrollment sidecar can't be removed ({error})");
     }

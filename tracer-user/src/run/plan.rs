@@ -26,6 +26,8 @@ pub struct Plan {
     pub log_dir: PathBuf,
     /// Where the runtime directory lies.
     pub tmpfs_path: PathBuf,
+    /// Bytes that the trace file in the runtime directory may take.
+    pub spool_limit: u64,
     /// Sizes of the kernel side.
     pub settings: Settings,
     /// Which process is the workload.
