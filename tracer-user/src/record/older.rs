@@ -115,10 +115,10 @@ pub fn copy(trace: &File, older: &File, begin: u64, end: u64) -> io::Result<()> 
     older.sync_data()
 }
 
-/// Gives back the room that the rows from `begin` to before `end` took.
-pub fn give_back(trace: &File, begin: u64, end: u64) -> io::Result<()> {
-    let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    Ok(fallocate(trace, how, begin, end - begin)?)
+/// Gives back the room that the rows before `end` took. From the beginning each time: a hole frees whole pages, and the
+/// last one of the hole before was only zeroed.
+pub fn give_back(trace: &File, end: u64) -> io::Result<()> {
+    Ok(fallocate(trace, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, end)?)
 }
 
 #[cfg(test)]
@@ -166,7 +166,7 @@ mod tests {
                 begin,
                 "until the hole is made the rows are in the trace file"
             );
-            give_back(&trace, begin, end).unwrap();
+            give_back(&trace, end).unwrap();
             assert_eq!(moved(&trace).unwrap(), end);
         }
         assert_eq!(std::fs::read_to_string(dir.path().join("older")).unwrap(), row.repeat(10));

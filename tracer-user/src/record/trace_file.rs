@@ -263,7 +263,7 @@ fn shift(trace: &File, older: &File, paths: &[PathBuf; 2], begin: u64, end: u64)
         let _ = older.set_len(begin);
         return Err(Failed { path: older_path.clone(), why, for_good: false });
     }
-    older::give_back(trace, begin, end).map_err(|why| Failed {
+    older::give_back(trace, end).map_err(|why| Failed {
         path: trace_path.clone(),
         why,
         for_good: true,
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(left(), all(0..200));
         // Moved to the last byte.
         older::copy(&at("trace"), &at("older"), moved, written).unwrap();
-        older::give_back(&at("trace"), moved, written).unwrap();
+        older::give_back(&at("trace"), written).unwrap();
         assert_eq!(left(), all(0..200));
     }
 
