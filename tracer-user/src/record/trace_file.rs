@@ -263,11 +263,7 @@ fn shift(trace: &File, older: &File, paths: &[PathBuf; 2], begin: u64, end: u64)
         let _ = older.set_len(begin);
         return Err(Failed { path: older_path.clone(), why, for_good: false });
     }
-    older::give_back(trace, end).map_err(|why| Failed {
-        path: trace_path.clone(),
-        why,
-        for_good: true,
-    })?;
+    older::give_back(trace, end).map_err(|why| Failed { path: trace_path.clone(), why, for_good: true })?;
     Ok(end)
 }
 

@@ -32,6 +32,8 @@ pub(super) fn write(
 ) -> Result<Written, String> {
     let id: SessionId =
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
+    // Before anything is made there: where its log directory is missing, older rows may be too.
+    let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
     let log_dir = match LogDir::open(&log_dir(request, enrollment)?, &id) {
         Ok(log_dir) => {
             log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later()
@@ -43,7 +45,6 @@ pub(super) fn write(
         Err(error) => return Err(error.to_string()),
     };
     log_dir.clear_staging(&id);
-    let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
     let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;

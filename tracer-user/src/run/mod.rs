@@ -111,7 +111,10 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
-        if let Err(error) = retention::apply(&log_dir, &plan.keep) {
+        // Where no session could be written that was said already.
+        if outcome.session.is_ok()
+            && let Err(error) = retention::apply(&log_dir, &plan.keep)
+        {
             log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());
         }
         Ok(outcome)
