@@ -83,7 +83,8 @@ pub fn sessions(log_dir: &Path) -> PathBuf {
 }
 
 impl LogDir {
-    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there.
+    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
+    /// session has no place is better told before hours of work than after.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = sessions(path);
