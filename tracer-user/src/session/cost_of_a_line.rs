@@ -15,6 +15,7 @@ use super::snapshot_row::{SnapshotRow, made};
 use crate::kernel::event::{Args, Comm, Event, Exec, Exit, Fork, Status, Totals, What};
 use crate::process::identity::{Identity, Ticks};
 use crate::process::snapshot::Values;
+use crate::record::scratch::Scratch;
 use crate::record::spool::Spool;
 use crate::record::trace_file::Room;
 
@@ -122,7 +123,7 @@ fn a_line_of_the_spool() {
     let kinds =
         [("memory", None), ("trace file", Some(1 << 40)), ("trace file and log directory", Some(256 << 10))];
     let mut spools = kinds.map(|(name, limit)| {
-        let mut spool = Spool::in_memory(disk.path().to_owned());
+        let mut spool = Spool::in_memory(Scratch::new(disk.path().to_owned()));
         if let Some(limit) = limit {
             let room = Room { limit, older: disk.path().join(name) };
             let root = Identity { start: Ticks(limit), ..ROOT };
