@@ -34,7 +34,8 @@ fn clock(to: &std::path::Path, file: &std::path::Path) {
 fn a_clock_that_is_set_back_by_a_year_leaves_times_in_order() {
     let rows = "rows() { grep -c '\"vm_rss_kb\":' ../run/tracer-0/tracer_trace_$$_*.jsonl; }";
     let wait = |count| format!("until [ $(rows) -ge {count} ]; do :; done");
-    let script = format!("{rows}; {}; true >set-back; {}; exit 3", wait(3), wait(12));
+    let script =
+        format!("{rows}; {}; true >set-back; before=$(rows); {}; exit 3", wait("3"), wait("$((before+10))"));
     let trace = Trace::sh(&script).flags(["--interval", "10ms", "--target", "sh", "--sample", "target"]);
     let (library, file) = (trace.file("clock.so"), trace.file("set-back"));
     clock(&library, &file);
