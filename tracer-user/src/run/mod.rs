@@ -11,20 +11,24 @@
 //!   target is looked for. `kill`: ends a whole tree.
 //! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
-//! - [`spawn`], [`signals`]: the command as a child that notices nothing.
+//! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
+//!   `ties`: who dies with whom. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
 mod background;
 mod enrol;
 mod follow;
+mod job;
 mod kill;
 pub mod listener;
 pub mod outcome;
 pub mod plan;
+pub mod room;
 pub mod sampling;
 pub mod signals;
 pub mod spawn;
 pub mod support;
+mod ties;
 mod urgency;
 
 use std::sync::Arc;

@@ -5,11 +5,11 @@
 
 use std::ffi::{CString, OsString};
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use tokio::io::unix::AsyncFd;
 
 use super::outcome::FAILED;
@@ -81,6 +81,13 @@ impl Child {
         let info = std::ptr::null::<libc::siginfo_t>();
         // SAFETY: the descriptor is open, and a null pointer stands for the information that `kill` would give.
         unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), signal, info, 0) };
+    }
+
+    /// The signal that stopped it, once for each time that it stopped.
+    pub(super) fn stopped_by(&self) -> Option<Number> {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        let status = waitid(WaitId::PidFd(self.pidfd.get_ref().as_fd()), options).ok().flatten()?;
+        status.stopping_signal()
     }
 
     /// Reaps it. Call this once it has ended; before, it waits.

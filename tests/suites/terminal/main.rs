@@ -1,0 +1,6 @@
+//! `tracer run` at a real terminal: each scene is played bare and under tracer, by a person at an interactive shell.
+
+mod keys;
+mod programs;
+mod shells;
+mod window;
