@@ -139,3 +139,22 @@ fn a_pipeline_with_tracer_in_it_is_one_job() {
         (through, stopped, desk.prompt(0, 130))
     });
 }
+
+/// A command that counts its SIGTERMs until it may end.
+const COUNTS: &str = r#"bash -c 'n=0; trap "n=\$((n+1))" TERM; echo go; until [ -e done ]; do :; done; echo heard $n'"#;
+
+#[test]
+fn a_signal_to_the_whole_job_is_heard_once() {
+    let heard = assert_same_scene(|desk| {
+        desk.line(&format!("$W {COUNTS} &"));
+        desk.wait_for("go\r\n");
+        desk.does("kill %1", 1, 0);
+        // A second one has time to come.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::write(desk.path("done"), "").unwrap();
+        let heard = desk.wait_for("\r\n");
+        desk.does("wait", 0, 0);
+        heard.rsplit("> ").next().unwrap().to_owned()
+    });
+    assert_eq!(heard, "heard 1");
+}

@@ -8,9 +8,10 @@ use super::enrol::enrol;
 use super::job;
 use super::kill::{is_there, kill_tree};
 use super::listener::Listener;
+use super::passing::has_it;
 use super::plan::{OnUnresolved, Plan};
 use super::sampling::Sampling;
-use super::signals::{Number, Signals};
+use super::signals::{Sent, Signals};
 use super::spawn::Child;
 use super::urgency::Urgency;
 use crate::kernel::events::boot_ns;
@@ -97,7 +98,7 @@ impl<'a> Follower<'a> {
             tokio::select! {
                 biased;
                 () = child.ended() => break,
-                signal = signals.next() => self.signalled(child, signal),
+                sent = signals.next() => self.signalled(child, sent).await,
                 () = self.listener.woken() => {}
                 _ = round.tick() => sample = true,
                 () = reached(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
@@ -114,11 +115,12 @@ impl<'a> Follower<'a> {
     }
 
     /// A signal to tracer is meant for the command.
-    fn signalled(&mut self, child: &Child, signal: Number) {
-        match signal {
-            libc::SIGCHLD => job::stop_with(child),
-            libc::SIGCONT => job::go_on(child),
-            _ => child.signal(signal),
+    async fn signalled(&mut self, child: &Child, sent: Sent) {
+        match sent.signal {
+            libc::SIGCHLD => job::attend(child, false),
+            libc::SIGCONT => job::attend(child, true),
+            signal if !has_it(sent, &mut self.listener, &mut self.recording).await => child.signal(signal),
+            _ => {}
         }
     }
 

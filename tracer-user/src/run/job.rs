@@ -17,29 +17,39 @@ use crate::process::stat::Stat;
 /// What a terminal, or somebody in its place, stops a job by.
 const OF_TERMINALS: [Number; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
-/// Stops tracer, if the command has stopped. Returns once the job goes on.
-pub(super) fn stop_with(child: &Child) {
-    let Some(signal) = child.stopped_by() else { return };
+/// After SIGCHLD, and after SIGCONT (`continued`): stops tracer if the command has stopped, and returns once the job goes on;
+/// lets the command go on if tracer was told to and it still is where it was, maybe in another process group.
+pub(super) fn attend(child: &Child, mut continued: bool) {
+    loop {
+        // Looked at first: a command that stops after this look has a stop to tell of, and it is not the old one.
+        let is_stopped = is_stopped(child);
+        match child.stopped_by() {
+            Some(signal) if stop_with(child, signal) => continued = true,
+            None if continued && is_stopped => return child.signal(libc::SIGCONT),
+            _ => return,
+        }
+    }
+}
+
+/// Stops tracer by the signal that stopped the command. Returns once it goes on; false: it has no reason to stop.
+fn stop_with(child: &Child, signal: Number) -> bool {
     let terminal = File::open("/dev/tty").ok();
     let group = getpgid(Some(child.pid)).ok();
     let foreground = terminal.as_ref().and_then(|terminal| tcgetpgrp(terminal).ok());
     let has_terminal = group.is_some() && group == foreground;
     if !OF_TERMINALS.contains(&signal) && !has_terminal {
-        return;
+        return false;
     }
     stop_by(signal);
     if let (Some(terminal), Some(group), true) = (&terminal, group, has_terminal) {
         give_terminal_to(group, terminal);
     }
-    go_on(child);
+    true
 }
 
-/// Lets the command go on, if it is stopped: it may be in another process group than tracer.
-pub(super) fn go_on(child: &Child) {
+fn is_stopped(child: &Child) -> bool {
     let pid = child.pid.as_raw_nonzero().get().cast_unsigned();
-    if Stat::read(pid).is_some_and(|stat| stat.is_stopped()) {
-        child.signal(libc::SIGCONT);
-    }
+    Stat::read(pid).is_some_and(|stat| stat.is_stopped())
 }
 
 /// A shell gives the terminal to tracer's group. The command had it in another one, as a shell within a shell has.

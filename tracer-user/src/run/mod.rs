@@ -12,6 +12,7 @@
 //! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
+//!   `passing`: signals that were sent to tracer.
 //!   `ties`: who dies with whom. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
@@ -22,6 +23,7 @@ mod job;
 mod kill;
 pub mod listener;
 pub mod outcome;
+mod passing;
 pub mod plan;
 pub mod room;
 pub mod sampling;

@@ -148,20 +148,29 @@ impl Signals {
     }
 
     /// Waits for a signal that is to be passed on, or for SIGCHLD, which is tracer's own.
-    pub async fn next(&mut self) -> Number {
+    pub async fn next(&mut self) -> Sent {
         loop {
             let Ok(mut ready) = self.descriptor.readable().await else { return std::future::pending().await };
             match read_one(ready.get_inner()) {
                 None => ready.clear_ready(),
-                Some((signal, SI_KERNEL)) if FROM_TERMINALS.contains(&signal) => {}
-                Some((signal, _)) => return signal,
+                Some((sent, SI_KERNEL)) if FROM_TERMINALS.contains(&sent.signal) => {}
+                Some((sent, _)) => return sent,
             }
         }
     }
 }
 
+/// A signal that came to tracer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its number.
+    pub signal: Number,
+    /// The process that sent it.
+    pub sender: u32,
+}
+
 /// The next signal and its `si_code`, if one is waiting.
-fn read_one(descriptor: &OwnedFd) -> Option<(Number, i32)> {
+fn read_one(descriptor: &OwnedFd) -> Option<(Sent, i32)> {
     let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
     let size = size_of::<libc::signalfd_siginfo>();
     // SAFETY: writes at most `size` bytes to a local of that size.
@@ -171,7 +180,8 @@ fn read_one(descriptor: &OwnedFd) -> Option<(Number, i32)> {
     }
     // SAFETY: integers only, and the kernel has filled all of it.
     let info = unsafe { info.assume_init() };
-    Some((Number::try_from(info.ssi_signo).ok()?, info.ssi_code))
+    let sent = Sent { signal: Number::try_from(info.ssi_signo).ok()?, sender: info.ssi_pid };
+    Some((sent, info.ssi_code))
 }
 
 /// Stops this process by a signal, as the command was stopped; returns once it goes on. A stop by a terminal's signal does
