@@ -259,8 +259,10 @@ impl Desk {
         let begun = Instant::now();
         loop {
             let sessions = fs::read_dir(self.place.log().join("sessions"));
-            let mut summaries = sessions.into_iter().flatten().map(|entry| entry.unwrap().path().join("summary.json"));
-            if let Some(text) = summaries.find_map(|path| fs::read(path).ok()) {
+            // A session in the making has a name that begins with a dot.
+            let mut ready = sessions.into_iter().flatten().map(|entry| entry.unwrap().path());
+            let place = ready.find(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
+            if let Some(text) = place.map(|place| fs::read(place.join("summary.json")).unwrap()) {
                 return serde_json::from_slice(&text).unwrap();
             }
             assert!(begun.elapsed() < DEADLINE, "no session; shown: {:?}", self.text());

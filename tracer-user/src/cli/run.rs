@@ -160,6 +160,7 @@ impl Run {
             },
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
+            silent: self.quiet,
             reader: invoker(),
             keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },
         })

@@ -13,7 +13,8 @@
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
 //!   `passing`: signals that were sent to tracer.
-//!   `ties`: who dies with whom. [`room`]: limits that are too low for tracer itself.
+//!   `ties`: who dies with whom.
+//!   `streams`: pipes that are the command's alone. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
 mod background;
@@ -29,6 +30,7 @@ pub mod room;
 pub mod sampling;
 pub mod signals;
 pub mod spawn;
+mod streams;
 pub mod support;
 mod ties;
 mod urgency;
@@ -96,6 +98,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let mut signals = Signals::take().map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;
         let child = start(plan, inherited, &mut programs)?;
+        inherited.streams.let_go(plan.silent);
         // Only now: rings that are mapped before the fork would count as the command's own memory.
         let mut follower = Follower::new(plan, &mut programs, recording, &boot_id);
         let background = Background::start(plan);

@@ -40,6 +40,8 @@ pub struct Plan {
     pub thresholds: Thresholds,
     /// Leaves arguments out of all files.
     pub redact: bool,
+    /// tracer says nothing at all.
+    pub silent: bool,
     /// Whose the session is, where root records it on somebody's behalf.
     pub reader: Option<Reader>,
     /// Which sessions stay in the log directory.

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, setrlimit};
 use tokio::io::unix::AsyncFd;
 
 use super::room::{NoRoom, Room};
+use super::streams::Streams;
 use super::ties::Ties;
 
 /// A signal's number.
@@ -68,12 +69,13 @@ const FROM_TERMINALS: [Number; 7] = [
 const SI_KERNEL: i32 = 0x80;
 
 /// What the command is to find.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Inherited {
     dispositions: [libc::sighandler_t; OWN.len()],
     mask: libc::sigset_t,
     room: Room,
     ties: Ties,
+    pub(super) streams: Streams,
 }
 
 impl Inherited {
@@ -83,7 +85,8 @@ impl Inherited {
         // SAFETY: a system call on valid signal numbers with constant dispositions. What a C program had as a handler
         // is gone since exec, so what comes back is SIG_DFL or SIG_IGN.
         let dispositions = OWN.map(|(signal, own)| unsafe { libc::signal(signal, own) });
-        Ok(Self { dispositions, mask: change_mask(libc::SIG_BLOCK, &[]), room, ties: Ties::note() })
+        let mask = change_mask(libc::SIG_BLOCK, &[]);
+        Ok(Self { dispositions, mask, room, ties: Ties::note(), streams: Streams::note() })
     }
 
     /// In the child: puts everything back.
