@@ -54,7 +54,8 @@ impl Terminal {
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = rustix::fs::open(&*name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let slave =
+            rustix::fs::open(&*name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
         tcsetwinsize(&slave, window(80, 24)).unwrap();
         let stream = || slave.try_clone().unwrap();
         command.stdin(stream()).stdout(stream()).stderr(stream());
@@ -109,7 +110,10 @@ impl Terminal {
         let listed = Command::new("ps")
             .args(["-o", "pid,ppid,pgid,tpgid,stat,wchan:20,pending,blocked,args", "-ww", "-s", &session])
             .output();
-        listed.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).into_owned())
+        listed.map_or_else(
+            |error| error.to_string(),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
     }
 
     /// Everything that was shown.
@@ -162,7 +166,8 @@ impl Terminal {
             std::thread::sleep(patience.min(Duration::from_millis(10)));
             return false;
         };
-        let timeout = Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
+        let timeout =
+            Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
         if poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&timeout)).unwrap() == 0 {
             return false;
         }
@@ -203,12 +208,20 @@ impl Desk {
         let place = Place::new();
         let mut command = Command::new("bash");
         command.args(["--norc", "--noprofile", "--noediting", "-i"]).current_dir(place.cwd()).env_clear();
-        command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin").env("TERM", "xterm").env("TRACER_TEST", "1");
-        command.env("W", wrapper(under, &place)).env("T", tracer(&place, None)).env("WORKLOAD", crate::workload());
+        command
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("TERM", "xterm")
+            .env("TRACER_TEST", "1");
+        command
+            .env("W", wrapper(under, &place))
+            .env("T", tracer(&place, None))
+            .env("WORKLOAD", crate::workload());
         command.env("PS1", "[\\j $?]> ").env("SHELL", "/bin/bash");
         let mut desk = Self { terminal: Terminal::start(&mut command), place };
         desk.wait_for("]> ");
-        desk.send("stty -echo -echoctl; ulimit -c 0; bind 'set enable-bracketed-paste off' 2>/dev/null; echo go\n");
+        desk.send(
+            "stty -echo -echoctl; ulimit -c 0; bind 'set enable-bracketed-paste off' 2>/dev/null; echo go\n",
+        );
         desk.wait_for("go\r\n[0 0]> ");
         desk
     }

@@ -23,7 +23,8 @@ const WHOLE: [&str; 13] = [
 const LINKS: [&str; 2] = ["cwd", "root"];
 /// Lines of `status` that tell one run from the next.
 const PASSING: [&str; 15] = [
-    "Pid", "Tgid", "Ngid", "PPid", "NSpid", "NStgid", "NSpgid", "NSsid", "State", "FDSize", "Vm", "Rss", "Hugetlb", "SigQ", "untag",
+    "Pid", "Tgid", "Ngid", "PPid", "NSpid", "NStgid", "NSpgid", "NSsid", "State", "FDSize", "Vm", "Rss",
+    "Hugetlb", "SigQ", "untag",
 ];
 /// Fields of `stat` (proc(5)) that a process is given. 5 and 8 are process ids, which the tests put into words.
 const STAT: [(usize, &str); 9] = [
@@ -41,7 +42,10 @@ const STAT: [(usize, &str); 9] = [
 pub(crate) fn read(facts: &mut Facts) {
     for name in WHOLE {
         let text = fs::read(format!("/proc/self/{name}"));
-        facts.insert(name.to_owned(), text.map_or_else(|error| error.kind().to_string(), |text| text.escape_ascii().to_string()));
+        facts.insert(
+            name.to_owned(),
+            text.map_or_else(|error| error.kind().to_string(), |text| text.escape_ascii().to_string()),
+        );
     }
     for name in LINKS {
         let target = fs::read_link(format!("/proc/self/{name}")).unwrap();

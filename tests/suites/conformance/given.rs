@@ -58,7 +58,11 @@ pub(crate) fn limit(resource: libc::__rlimit_resource_t, value: libc::rlim_t) ->
 }
 
 /// setrlimit(2): the soft and the hard limit.
-pub(crate) fn limits(resource: libc::__rlimit_resource_t, soft: libc::rlim_t, hard: libc::rlim_t) -> io::Result<()> {
+pub(crate) fn limits(
+    resource: libc::__rlimit_resource_t,
+    soft: libc::rlim_t,
+    hard: libc::rlim_t,
+) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: reads a local.
     done(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)

@@ -62,9 +62,11 @@ fn under_a_limit_that_is_too_low_for_tracer_the_command_runs_unchanged_or_not_at
 
 #[test]
 fn a_soft_limit_that_tracer_raised_for_itself_is_as_it_was_in_the_command() {
-    for (resource, soft, hard) in
-        [(libc::RLIMIT_NOFILE, 12, 4096), (libc::RLIMIT_AS, 30 << 20, 1 << 30), (libc::RLIMIT_STACK, 256 << 10, 8 << 20)]
-    {
+    for (resource, soft, hard) in [
+        (libc::RLIMIT_NOFILE, 12, 4096),
+        (libc::RLIMIT_AS, 30 << 20, 1 << 30),
+        (libc::RLIMIT_STACK, 256 << 10, 8 << 20),
+    ] {
         let seen = Case::reveal().given(move || limits(resource, soft, hard)).assert_unnoticed();
         let limits = &seen.facts["limits"];
         assert!(limits.contains(&soft.to_string()) && limits.contains(&hard.to_string()), "{limits}");

@@ -9,3 +9,4 @@ mod signals;
 mod statuses;
 mod streams;
 mod surroundings;
+mod users;

@@ -16,7 +16,9 @@ fn every_exit_code_is_tracers() {
 /// Bare, the caller itself finds out; `env` and `timeout` have no other way to tell than these codes.
 #[test]
 fn what_cant_be_run_has_the_status_that_env_gives() {
-    for (word, code) in [("./no-such", 127), ("no-such-in-path", 127), ("", 127), ("/", 126), ("./plain", 126)] {
+    for (word, code) in
+        [("./no-such", 127), ("no-such-in-path", 127), ("", 127), ("/", 126), ("./plain", 126)]
+    {
         let case = Case::command([word]).file("plain", 0o600, "text");
         for under in [Under::Tracer, Under::Timeout] {
             let seen = case.run(under);
@@ -38,7 +40,8 @@ fn a_command_is_looked_for_as_execvp_does() {
         let case = Case::command(["found"]).file("found", 0o700, "#!/bin/sh\necho here\n").env("PATH", path);
         assert_eq!(case.assert_unnoticed().stdout, b"here\n", "PATH={path:?}");
     }
-    let case = Case::command(["found"]).file("found", 0o700, "#!/bin/sh\necho here\n").env("PATH", "unreadable:.");
+    let case =
+        Case::command(["found"]).file("found", 0o700, "#!/bin/sh\necho here\n").env("PATH", "unreadable:.");
     std::fs::create_dir(case.path("unreadable")).unwrap();
     std::fs::write(case.path("unreadable/found"), "no program").unwrap();
     assert_eq!(case.assert_unnoticed().stdout, b"here\n", "one that can't be run is passed over");

@@ -66,7 +66,10 @@ fn umask_personality_and_the_oom_score_stay() {
             write_to(c"/proc/self/coredump_filter", b"0x11")
         })
         .assert_unnoticed();
-    assert_eq!((seen.facts["status Umask"].as_str(), seen.facts["personality"].as_str()), ("0137", "00040000\\n"));
+    assert_eq!(
+        (seen.facts["status Umask"].as_str(), seen.facts["personality"].as_str()),
+        ("0137", "00040000\\n")
+    );
     assert_eq!(seen.facts["oom_score_adj"], "321\\n");
 }
 
@@ -83,7 +86,10 @@ fn what_prctl_sets_for_a_program_to_come_stays() {
         })
         .assert_unnoticed();
     assert_eq!(seen.facts["timer slack"], "123456");
-    assert_eq!((seen.facts["signal at the parent's death"].as_str(), seen.facts["subreaper"].as_str()), ("10", "1"));
+    assert_eq!(
+        (seen.facts["signal at the parent's death"].as_str(), seen.facts["subreaper"].as_str()),
+        ("10", "1")
+    );
 }
 
 #[test]

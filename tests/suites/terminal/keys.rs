@@ -141,7 +141,8 @@ fn a_pipeline_with_tracer_in_it_is_one_job() {
 }
 
 /// A command that counts its SIGTERMs until it may end.
-const COUNTS: &str = r#"bash -c 'n=0; trap "n=\$((n+1))" TERM; echo go; until [ -e done ]; do :; done; echo heard $n'"#;
+const COUNTS: &str =
+    r#"bash -c 'n=0; trap "n=\$((n+1))" TERM; echo go; until [ -e done ]; do :; done; echo heard $n'"#;
 
 #[test]
 fn a_signal_to_the_whole_job_is_heard_once() {

@@ -13,7 +13,8 @@ fn whoever_reads_what_the_command_writes_sees_its_end() {
 #[test]
 fn whoever_writes_what_the_command_reads_gets_sigpipe() {
     assert_same_scene(|desk| {
-        let closes = "$W bash -c 'read line; exec <&-; until [ -e noticed ]; do :; done; exit $(cat noticed)'";
+        let closes =
+            "$W bash -c 'read line; exec <&-; until [ -e noticed ]; do :; done; exit $(cat noticed)'";
         desk.does(&format!("{{ yes; echo $? > noticed; }} 2>/dev/null | {closes}"), 0, 141)
     });
 }

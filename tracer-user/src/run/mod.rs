@@ -13,7 +13,7 @@
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
 //!   `passing`: signals that were sent to tracer.
-//!   `ties`: who dies with whom.
+//!   [`user`]: as whom. `ties`: who dies with whom.
 //!   `streams`: pipes that are the command's alone. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
@@ -34,6 +34,7 @@ mod streams;
 pub mod support;
 mod ties;
 mod urgency;
+pub mod user;
 
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ fn start(plan: &Plan, inherited: &Inherited, programs: &mut Programs) -> Result<
     let me = std::process::id();
     let started = Stat::read(me).map(|stat| stat.start).unwrap_or_default();
     programs.track_children_of(Identity { pid: me, start: started })?;
-    let child = Child::spawn(&plan.command, inherited);
+    let child = Child::spawn(&plan.command, plan.user.as_ref(), inherited);
     if let Err(error) = programs.stop_tracking_children_of(me) {
         log::warn!("{error}; tracer itself seems to start processes");
     }

@@ -56,15 +56,8 @@ const TAKEN: [Number; 25] = [
 ];
 
 /// Of these, the ones that a terminal sends to everybody in a process group, and so to the command.
-const FROM_TERMINALS: [Number; 7] = [
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGHUP,
-    libc::SIGTSTP,
-    libc::SIGTTIN,
-    libc::SIGTTOU,
-    libc::SIGWINCH,
-];
+const FROM_TERMINALS: [Number; 7] =
+    [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGWINCH];
 /// `si_code` of a signal that the kernel sent by itself (sigaction(2)).
 const SI_KERNEL: i32 = 0x80;
 

@@ -43,7 +43,6 @@ impl Streams {
 fn end_matters(fd: RawFd) -> bool {
     // SAFETY: only asked about; a number that is not open is an error.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    fstat(fd).is_ok_and(|stat| {
-        matches!(FileType::from_raw_mode(stat.st_mode), FileType::Fifo | FileType::Socket)
-    })
+    fstat(fd)
+        .is_ok_and(|stat| matches!(FileType::from_raw_mode(stat.st_mode), FileType::Fifo | FileType::Socket))
 }
