@@ -222,7 +222,7 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
 }
 
 /// Waits for the child's end. At the deadline kills the process group, which is its own.
-fn ends_in_time(child: &Child, seconds: i64) -> bool {
+pub(crate) fn ends_in_time(child: &Child, seconds: i64) -> bool {
     let pid = Pid::from_child(child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
     let deadline = Timespec { tv_sec: seconds, tv_nsec: 0 };

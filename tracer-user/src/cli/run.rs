@@ -16,6 +16,7 @@ use crate::run::outcome::{End, FAILED};
 use crate::run::plan::{OnUnresolved, Plan};
 use crate::run::sampling::{Rhythm, Scope};
 use crate::run::signals::{Inherited, die_by};
+use crate::run::user::Account;
 use crate::run::{RunError, run, support};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
@@ -67,6 +68,9 @@ pub(super) struct Run {
     /// Where an anomaly begins: FD_HIGH=0.9, HIGH_CPU=90/30s (for so long), RSS_GROWTH=200/5m (within) …; may be given again
     #[arg(long = "threshold", value_name = "KIND=VALUE[/TIME]")]
     thresholds: Vec<String>,
+    /// Run the command as USER, a name or an id, with that user's groups and no capability
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
     /// Leave arguments out of all files
     #[arg(long)]
     redact_args: bool,
@@ -164,6 +168,8 @@ impl Run {
             },
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
+            silent: self.quiet,
+            user: self.user.as_deref().map(account).transpose()?,
             reader: invoker(),
             keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },
         })
@@ -182,6 +188,15 @@ enum Unresolved {
 enum Sample {
     Tree,
     Target,
+}
+
+/// Whose account the command is to run under, if this process may give it.
+fn account(name: &str) -> Result<Account, String> {
+    let found = Account::look_up(name).and_then(|account| {
+        account.check(support::effective_capabilities().unwrap_or(u64::MAX))?;
+        Ok(account)
+    });
+    found.map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }
 
 fn thresholds(texts: &[String]) -> Result<Thresholds, String> {

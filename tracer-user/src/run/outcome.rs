@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::plan::Plan;
-use super::spawn::{Ended, exit_code_of};
+use super::spawn::Ended;
 use crate::kernel::event::Status;
 use crate::kernel::events::boot_ns;
 use crate::kernel::loss::Loss;
@@ -60,7 +60,7 @@ pub enum End {
     Code(u8),
     /// By this signal.
     Signal(u8),
-    /// With this code, since the command could not be run: the error of `execvp`.
+    /// With this code, since the command could not be run: the error of `execvp`, or of becoming another user (125).
     NotRun(u8, i32),
     /// With 125: there was no workload behind the wrappers.
     Unresolved,
@@ -74,7 +74,7 @@ impl End {
         let ended = facts.ended;
         let status = Status(ended.status);
         match (ended.not_run, status.exit_signal()) {
-            (Some(errno), _) => Self::NotRun(exit_code_of(errno), errno),
+            (Some(errno), _) => Self::NotRun(status.exit_code().unwrap_or(FAILED), errno),
             (None, Some(signal)) => Self::Signal(signal),
             (None, None) => Self::Code(status.exit_code().unwrap_or_default()),
         }
