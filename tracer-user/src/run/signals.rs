@@ -3,7 +3,7 @@
 //! tracer has no handlers. Signals that would end it are blocked and read from a descriptor (signalfd(2)), so what the
 //! command inherits is easily put back: its mask, and the three dispositions that tracer needs otherwise. A signal that
 //! somebody sent to tracer was meant for the command, and is passed on. Those of a terminal reach the command by
-//! themselves; tracer only has to survive them.
+//! themselves, unless it has a terminal of its own; tracer only has to survive them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -20,8 +20,8 @@ pub type Number = libc::c_int;
 const OWN: [(Number, libc::sighandler_t); 3] =
     [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGXFSZ, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)];
 
-/// Signals that end a process and can be caught, of those that are not its own fault.
-const TAKEN: [Number; 12] = [
+/// Signals that end a process and can be caught, of those that are not its own fault; and a terminal's change of size.
+const TAKEN: [Number; 13] = [
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTERM,
@@ -34,12 +34,22 @@ const TAKEN: [Number; 12] = [
     libc::SIGIO,
     libc::SIGPWR,
     libc::SIGSTKFLT,
+    libc::SIGWINCH,
 ];
 
 /// Of these, the ones that a terminal sends to everybody in the foreground.
-const FROM_TERMINALS: [Number; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP];
+const FROM_TERMINALS: [Number; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGWINCH];
 /// `si_code` of a signal that the kernel sent by itself (sigaction(2)).
 const SI_KERNEL: i32 = 0x80;
+
+/// A signal that tracer was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Which.
+    pub number: Number,
+    /// A terminal sent it, to everybody in its foreground.
+    pub keyed: bool,
+}
 
 /// What the command is to find.
 #[derive(Clone, Copy)]
@@ -116,14 +126,16 @@ impl Signals {
         Ok(Self { descriptor: unsafe { AsyncFd::register(descriptor) }? })
     }
 
-    /// Waits for a signal that is to be passed on.
-    pub async fn next(&mut self) -> Number {
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Received {
         loop {
             let Ok(mut ready) = self.descriptor.readable().await else { return std::future::pending().await };
             match read_one(ready.get_inner()) {
                 None => ready.clear_ready(),
-                Some((signal, SI_KERNEL)) if FROM_TERMINALS.contains(&signal) => {}
-                Some((signal, _)) => return signal,
+                Some((number, code)) => {
+                    let keyed = code == SI_KERNEL && FROM_TERMINALS.contains(&number);
+                    return Received { number, keyed };
+                }
             }
         }
     }

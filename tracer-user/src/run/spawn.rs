@@ -3,6 +3,7 @@
 //! The child is a copy of this process until it runs the command, so it may only make system calls there. It gets the
 //! streams, directory, environment and limits of tracer; signals that the runtime changed go back to what they were.
 
+use std::cell::OnceCell;
 use std::ffi::{CString, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -22,6 +23,16 @@ pub struct Child {
     /// Its process, which is readable once it has ended.
     pidfd: AsyncFd<OwnedFd>,
     failure: std::fs::File,
+    not_run: OnceCell<Option<i32>>,
+}
+
+/// What the command has that is not tracer's own.
+#[derive(Debug, Default)]
+pub struct Ends {
+    /// In the place of stdin, stdout and stderr; `None`: tracer's own, untouched.
+    pub streams: [Option<OwnedFd>; 3],
+    /// A terminal, whose session the command is to lead.
+    pub terminal: Option<OwnedFd>,
 }
 
 /// How the command ended, from `wait4`.
@@ -47,8 +58,8 @@ pub enum SpawnError {
 }
 
 impl Child {
-    /// Forks, and runs `command` in the child. Must be called inside a tokio runtime.
-    pub fn spawn(command: &[OsString], inherited: &Inherited) -> Result<Self, SpawnError> {
+    /// Forks, and runs `command` in the child, with these ends. Must be called inside a tokio runtime.
+    pub fn spawn(command: &[OsString], inherited: &Inherited, ends: &Ends) -> Result<Self, SpawnError> {
         let words: Result<Vec<CString>, _> =
             command.iter().map(|word| CString::new(word.clone().into_vec())).collect();
         let words = words.map_err(|_| SpawnError::Nul)?;
@@ -59,14 +70,14 @@ impl Child {
         // SAFETY: this process has one thread, and the child makes only system calls until exec.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
-            run(&argv, inherited, &report);
+            run(&argv, inherited, ends, &report);
         }
         let pid = Pid::from_raw(pid).filter(|_| pid > 0);
         let pid = pid.ok_or_else(|| SpawnError::Fork(io::Error::last_os_error()))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| SpawnError::Fork(error.into()))?;
         // SAFETY: the registration owns the descriptor.
         let pidfd = unsafe { AsyncFd::register(pidfd) }.map_err(|error| SpawnError::Fork(error.into()))?;
-        Ok(Self { pid, pidfd, failure: failure.into() })
+        Ok(Self { pid, pidfd, failure: failure.into(), not_run: OnceCell::new() })
     }
 
     /// Waits until it has ended. Where that can't be waited for, it says so at once, and reaping waits.
@@ -83,8 +94,17 @@ impl Child {
         unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), signal, info, 0) };
     }
 
-    /// Reaps it. Call this once it has ended; before, it waits.
-    pub fn reap(mut self) -> Ended {
+    /// Why it could not be run at all, once it has ended: the error of `execvp`.
+    #[must_use]
+    pub fn not_run(&self) -> Option<i32> {
+        *self.not_run.get_or_init(|| {
+            let mut errno = [0; 4];
+            (&self.failure).read_exact(&mut errno).is_ok().then(|| i32::from_ne_bytes(errno))
+        })
+    }
+
+    /// Reaps it. Call this once, when it has ended; before, it waits.
+    pub fn reap(&self) -> Ended {
         let pid = self.pid.as_raw_nonzero().get();
         let mut status = 0;
         // SAFETY: `rusage` is integers only, so zeros are a value of it.
@@ -98,10 +118,8 @@ impl Child {
                 return Ended { status: u32::from(FAILED) << 8, cpu_us: 0, not_run: None };
             }
         }
-        let mut errno = [0; 4];
-        let not_run = self.failure.read_exact(&mut errno).is_ok().then(|| i32::from_ne_bytes(errno));
         let cpu_us = micros(usage.ru_utime) + micros(usage.ru_stime);
-        Ended { status: status.cast_unsigned(), cpu_us, not_run }
+        Ended { status: status.cast_unsigned(), cpu_us, not_run: self.not_run() }
     }
 }
 
@@ -110,16 +128,38 @@ fn micros(time: libc::timeval) -> u64 {
 }
 
 /// In the child: becomes the command, or says why not and exits as `env` does.
-fn run(argv: &[*const libc::c_char], inherited: &Inherited, report: &OwnedFd) -> ! {
+fn run(argv: &[*const libc::c_char], inherited: &Inherited, ends: &Ends, report: &OwnedFd) -> ! {
     inherited.restore();
-    // SAFETY: `argv` is a null-terminated array of C strings that live on in this copy of the process.
-    unsafe { libc::execvp(argv[0], argv.as_ptr()) };
+    if ends.take() {
+        // SAFETY: `argv` is a null-terminated array of C strings that live on in this copy of the process.
+        unsafe { libc::execvp(argv[0], argv.as_ptr()) };
+    }
     let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
     let bytes = errno.to_ne_bytes();
     // SAFETY: `bytes` outlives the call.
     unsafe { libc::write(report.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
     // SAFETY: ends the child at once, without running what belongs to the parent.
     unsafe { libc::_exit(exit_code_of(errno).into()) }
+}
+
+impl Ends {
+    /// In the child: takes them. False: that failed, as `errno` says.
+    fn take(&self) -> bool {
+        if let Some(terminal) = &self.terminal {
+            // SAFETY: a system call without arguments.
+            let leads = unsafe { libc::setsid() } >= 0;
+            // SAFETY: a system call on an open descriptor, with an integer.
+            if !leads || unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) } < 0 {
+                return false;
+            }
+        }
+        // None of these is a standard stream itself: tracer keeps its own descriptors off those.
+        (0..).zip(&self.streams).all(|(stream, end)| match end {
+            // SAFETY: a system call on an open descriptor; what it closes is tracer's own stream in this copy of it.
+            Some(end) => unsafe { libc::dup2(end.as_raw_fd(), stream) >= 0 },
+            None => true,
+        })
+    }
 }
 
 /// What `env` exits with when it can't run a command (env(1), "Exit status").
