@@ -14,7 +14,6 @@ use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
-use crate::session::anomaly::Anomaly;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
@@ -168,9 +167,9 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
-            anomalies: anomalies(told.anomalies),
+            anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
-            session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
+            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };
         if outcome.session.is_ok() {
             clear_away(recording, enrolled);
@@ -258,16 +257,4 @@ fn remarks(plan: &Plan, told: &Told<'_>, facts: &Facts<'_>, root: &Member) -> Op
     let is_another = status(target) != status(root)
         || own.cause.is_an_order() && !verdict(plan, told, facts, root).cause.is_an_order();
     is_another.then(|| format!("the command itself: {}", own.sentence))
-}
-
-/// How often each kind occurs.
-fn anomalies(anomalies: &[Anomaly]) -> Vec<(&'static str, u64)> {
-    let mut counts: Vec<(&'static str, u64)> = Vec::new();
-    for name in anomalies.iter().map(|anomaly| anomaly.kind.name()) {
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
-    counts
 }

@@ -16,7 +16,6 @@ use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with, syncfs
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::anomaly::Anomaly;
 use super::id::SessionId;
 use super::index;
 use super::recording::Lines;
@@ -83,7 +82,8 @@ pub fn sessions(log_dir: &Path) -> PathBuf {
 }
 
 impl LogDir {
-    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there.
+    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
+    /// session has no place is better told before hours of work than after.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = sessions(path);
@@ -169,16 +169,11 @@ impl LogDir {
 }
 
 /// Writes the session. Afterwards its directory is in place and the index has its line.
-pub fn finish(
-    log_dir: &LogDir,
-    summary: &Summary<'_>,
-    anomalies: &[Anomaly],
-    lines: &mut Lines,
-) -> Result<PathBuf, FinishError> {
+pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
     let id = summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let sync = |path: &Path| if log_dir.synced_later { Ok(()) } else { sync_directory(path) };
-    let written = build(&staging, summary, anomalies, lines, log_dir.synced_later)
+    let written = build(&staging, summary, lines, log_dir.synced_later)
         .and_then(|()| sync(&staging))
         .and_then(|()| hand_over(&staging, log_dir.reader).map_err(|error| (staging.clone(), error)))
         .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
@@ -201,13 +196,7 @@ pub fn finish(
     }
 }
 
-fn build(
-    staging: &Path,
-    summary: &Summary<'_>,
-    anomalies: &[Anomaly],
-    lines: &mut Lines,
-    synced_later: bool,
-) -> Result<(), Failed> {
+fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines, synced_later: bool) -> Result<(), Failed> {
     make(staging).map_err(|error| (staging.to_owned(), error))?;
     let write = |name, fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>| {
         let path = staging.join(name);
@@ -216,13 +205,8 @@ fn build(
     write("events.jsonl", &mut |file| lines.copy_events(file))?;
     write("proc_trace.jsonl", &mut |file| lines.copy_snapshots(file))?;
     write("processes.jsonl", &mut |file| lines.copy_processes(file))?;
-    if !anomalies.is_empty() {
-        write("anomalies.jsonl", &mut |file| {
-            anomalies.iter().try_for_each(|anomaly| {
-                serde_json::to_writer(&mut *file, anomaly)?;
-                file.write_all(b"\n")
-            })
-        })?;
+    if !lines.is_without_anomaly() {
+        write("anomalies.jsonl", &mut |file| lines.copy_anomalies(file))?;
     }
     write("summary.json", &mut |file| {
         serde_json::to_writer_pretty(&mut *file, summary)?;

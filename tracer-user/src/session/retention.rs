@@ -52,7 +52,9 @@ impl Keep {
         let too_many = sessions.len().saturating_sub(self.sessions);
         let too_old = self.age.map_or(0, |age| {
             let is_old = |known: &Known| {
-                known.ended_at.is_some_and(|ended| now.duration_since(ended).unsigned_abs() >= age)
+                // What ended in time to come is not old: the clock was set back.
+                let since = known.ended_at.map(|ended| Duration::try_from(now.duration_since(ended)));
+                since.is_some_and(|since| since.is_ok_and(|since| since >= age))
             };
             sessions.iter().take_while(|known| is_old(known)).count()
         });
@@ -185,6 +187,9 @@ mod tests {
         assert_eq!(surplus(all), 0);
         assert_eq!(surplus(Keep { sessions: 3, ..all }), 1);
         assert_eq!(surplus(Keep { age: Some(Duration::from_secs(25)), ..all }), 2);
+        let set_back = Timestamp::from_second(-1_000_000).unwrap();
+        let brief = Keep { age: Some(Duration::from_secs(25)), ..all };
+        assert_eq!(brief.surplus(&sessions, set_back), 0, "a clock that is set back makes nothing old");
         assert_eq!(surplus(Keep { bytes: Some(19), ..all }), 1);
         assert_eq!(surplus(Keep { bytes: Some(0), ..all }), 3);
         assert_eq!(surplus(Keep { sessions: 1, bytes: Some(19), age: None }), 3);
@@ -225,6 +230,26 @@ mod tests {
         assert_eq!(names(&log_dir), [".s9.77", "not-in-the-index", "s3", "s4"]);
         assert_eq!(lines(&log_dir), 2);
         assert_eq!(apply(&log_dir, &Keep::default()).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_run_of_days_keeps_the_index_as_short_as_what_is_kept() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 0);
+        for number in 0..60 {
+            let id = format!("s{number}").parse().unwrap();
+            let summary = json!({"session_id": format!("s{number}"), "ended_at": "2026-01-01T00:00:00Z"});
+            index::repair(&log_dir.index(), &id, summary).unwrap();
+            if number % 7 == 0 {
+                let mut file = fs::File::options().append(true).open(log_dir.index()).unwrap();
+                std::io::Write::write_all(&mut file, b"{\"session_id\":\"torn").unwrap();
+            }
+            apply(&log_dir, &Keep { sessions: 5, ..Keep::default() }).unwrap();
+            assert!(lines(&log_dir) <= 6, "{} lines after {number}", lines(&log_dir));
+        }
+        let text = fs::read_to_string(log_dir.index()).unwrap();
+        let last = ["s55", "s56", "s57", "s58", "s59"].map(|id| text.contains(&format!("\"{id}\"")));
+        assert_eq!(last, [true; 5], "a torn line takes no other with it: {text}");
     }
 
     #[test]

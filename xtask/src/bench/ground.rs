@@ -70,6 +70,11 @@ impl Ground {
         self.dir.path().join("noop")
     }
 
+    /// The directory of everything; it goes away with this.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     fn runtime(&self) -> PathBuf {
         self.dir.path().join("run")
     }

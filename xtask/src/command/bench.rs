@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::bench::ground::Ground;
 use crate::bench::report::Report;
-use crate::bench::{self, ROWS, table};
+use crate::bench::{self, ROWS, spool, table};
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -37,6 +37,7 @@ pub(crate) struct Options {
 pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result<()> {
     if !options.built {
         build(workspace)?;
+        spool::build(workspace)?;
     }
     if !privileged::is_root()? {
         return Err(as_root()?.exec()).context("cannot start xtask again as root");
