@@ -34,10 +34,10 @@ fn files_are_appended_to_as_they_would_be() {
 
 #[test]
 fn a_closed_stream_stays_closed() {
-    let look = || Trace::sh("ls /proc/$$/fd >&2; :").after("exec >&-");
+    let look = || Trace::sh("echo lost || echo as it should >&2").after("exec >&-");
     let traced = look().flags(["-q"]).flags(SEEN).run().outcome.stderr;
     assert_eq!(traced, look().without_tracer().stderr);
-    assert!(traced.starts_with("0\n2\n"), "{traced}");
+    assert!(traced.contains("as it should"), "{traced}");
 }
 
 #[test]

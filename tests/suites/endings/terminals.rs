@@ -79,8 +79,8 @@ fn a_line_that_is_typed_is_read() {
 #[test]
 fn a_shell_inside_has_its_jobs() {
     let mut terminal = Terminal::run(&["--pty", "--timeout", "20s"], "exec bash --norc --noprofile -i", true);
-    terminal.type_keys("echo sh'ell'; sleep 15\r");
-    terminal.await_text("shell\r");
+    terminal.type_keys("sh -c 'echo in''side; exec sleep 15'\r");
+    terminal.await_text("inside");
     terminal.type_keys("\x1a");
     terminal.await_text("Stopped");
     terminal.type_keys("kill -9 %1; wait %1; exit 6\r");
