@@ -34,7 +34,7 @@ mod whole;
 
 pub use place::{reveal, tracer, workload};
 pub use recover::Recovered;
-pub use session::{Session, words};
+pub use session::{Session, is_alive, words};
 pub use trace::{Outcome, Trace};
 
 /// A session of an observed case that is whole and agrees with the truth.

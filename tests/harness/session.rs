@@ -66,6 +66,19 @@ impl Session {
         }
     }
 
+    /// Asserts that every process of the tree is gone, by `/proc` and by its row.
+    ///
+    /// # Panics
+    /// If one is not.
+    #[track_caller]
+    pub fn assert_nobody_lives(&self) {
+        assert_eq!(self.summary["orphans"], Value::Array(Vec::new()));
+        for row in &self.processes {
+            assert_ne!(row["ended_at"], Value::Null, "{row}");
+            assert!(!is_alive(row), "{row}");
+        }
+    }
+
     /// The row of the process that tracer started.
     #[must_use]
     pub fn root(&self) -> &Value {
@@ -177,6 +190,15 @@ impl Session {
     pub fn state(&self) -> &str {
         self.summary["completeness"]["state"].as_str().unwrap()
     }
+}
+
+/// Whether a row's process is there still, and no zombie.
+#[must_use]
+pub fn is_alive(row: &Value) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", row["pid"])).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let start = fields.get(19).and_then(|start| start.parse::<u64>().ok());
+    start.is_some() && start == row["starttime_ticks"].as_u64() && !["Z", "X"].contains(&fields[0])
 }
 
 /// The bytes that a JSON string stands for.

@@ -19,6 +19,7 @@ mod daemon;
 mod demand;
 mod environment;
 mod execs;
+mod family;
 mod forks;
 mod images;
 mod lives;
@@ -116,6 +117,11 @@ const CASES: &[(&str, Case)] = &[
     ("zombie", posture::zombie),
     ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
+    ("family", family::family),
+    ("bomb", family::bomb),
+    ("deaf", family::deaf),
+    ("orders", family::orders),
+    ("orphans", family::orphans),
 ];
 
 fn main() {

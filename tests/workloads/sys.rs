@@ -32,6 +32,17 @@ pub(crate) fn block(signal: i32) {
     unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
 }
 
+/// Waits for a signal that the calling thread blocks, and takes it.
+pub(crate) fn await_blocked(signal: i32) {
+    // SAFETY: sigset_t is integers only, so zeros are a value of it: the empty set.
+    let mut set = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a local set, and the signal's number is valid.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    let mut taken = 0;
+    // SAFETY: reads a local set and writes a local integer.
+    assert_eq!(unsafe { libc::sigwait(&raw const set, &raw mut taken) }, 0);
+}
+
 /// Forks; the child runs `child` and ends with the code that it gives. Only for processes with one thread.
 pub(crate) fn fork(child: impl FnOnce() -> i32) -> i32 {
     // SAFETY: the callers have one thread, so the child may do all that the parent may.
