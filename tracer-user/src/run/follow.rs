@@ -8,6 +8,7 @@ use super::enrol::enrol;
 use super::job;
 use super::kill::{is_there, kill_tree};
 use super::listener::Listener;
+use super::live::Live;
 use super::passing::has_it;
 use super::plan::{OnUnresolved, Plan};
 use super::sampling::Sampling;
@@ -47,6 +48,8 @@ pub(super) struct Follower<'a> {
     urgency: Option<Urgency>,
     /// The memory limits of the target, or of the root as long as there is none.
     limits: Option<Watch>,
+    /// The status line, where there is one.
+    live: Option<Live>,
 }
 
 /// The search for the target.
@@ -77,6 +80,7 @@ impl<'a> Follower<'a> {
             search: Search::On,
             urgency: Urgency::take(),
             limits: None,
+            live: plan.live.then(Live::begin).flatten(),
         }
     }
 
@@ -105,13 +109,25 @@ impl<'a> Follower<'a> {
                 _ = tick.tick() => {}
             }
             self.catch_up();
+            self.draw();
             if sample {
                 self.sample();
             }
         }
+        if let Some(live) = &mut self.live {
+            live.erase();
+        }
         self.catch_up();
         self.sample();
         self.see_the_dying_out().await;
+    }
+
+    /// The status line, where there is one.
+    fn draw(&mut self) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.is_due()) {
+            let (target_kb, tree_kb) = self.recording.rss_now_kb();
+            live.draw(self.recording.tree.living().count(), target_kb, tree_kb);
+        }
     }
 
     /// A signal to tracer is meant for the command.

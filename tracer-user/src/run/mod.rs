@@ -11,6 +11,7 @@
 //!   target is looked for. `kill`: ends a whole tree.
 //! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
+//! - `live`: the status line of a run.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
 //!   `passing`: signals that were sent to tracer.
 //!   [`user`]: as whom. `ties`: who dies with whom.
@@ -23,6 +24,7 @@ mod follow;
 mod job;
 mod kill;
 pub mod listener;
+mod live;
 pub mod outcome;
 mod passing;
 pub mod plan;

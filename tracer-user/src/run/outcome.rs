@@ -22,6 +22,9 @@ use crate::session::verdict::{Verdict, not_run};
 /// What tracer exits with where it could not do what was asked.
 pub const FAILED: u8 = 125;
 
+/// So many orphans are named to the person who waits; the session has them all.
+const ORPHANS_NAMED: usize = 3;
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -45,10 +48,14 @@ pub struct Outcome {
     pub processes: u64,
     /// Those that outlived the root.
     pub orphans: u64,
+    /// The first few of these, with their process ids.
+    pub orphan_names: Vec<String>,
     /// What somebody should look at: how often each kind.
     pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
+    /// The bytes of `summary.json`, wherever the session is; empty: they can't be made.
+    pub summary: Vec<u8>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
 }
@@ -151,8 +158,10 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
+            orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
             anomalies: anomalies(told.anomalies),
             loss: facts.loss,
+            summary: summary.to_json().unwrap_or_default(),
             session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
         };
         if outcome.session.is_ok() {
@@ -217,6 +226,11 @@ fn another_story(figures: &Figures, root: &Member) -> Option<String> {
     let target = figures.target.as_ref().filter(|target| target.id != root.id)?;
     let status = |member: &Member| member.end.as_ref().map(|end| end.status);
     (status(target) != status(root)).then(|| Verdict::of(root, None).sentence)
+}
+
+/// A process as a person is told of it.
+fn named(member: &Member) -> String {
+    format!("{} ({})", for_terminal(member.comm()), member.id.pid)
 }
 
 /// How often each kind occurs.

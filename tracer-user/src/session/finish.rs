@@ -199,10 +199,7 @@ fn build(
             })
         })?;
     }
-    write(staging, "summary.json", |file| {
-        serde_json::to_writer_pretty(&mut *file, summary)?;
-        file.write_all(b"\n")
-    })
+    write(staging, "summary.json", |file| file.write_all(&summary.to_json()?))
 }
 
 fn write(
