@@ -11,12 +11,10 @@ const LIVE: &str = "${T% --} --live --target sh --";
 /// What is drawn between a saved and a restored cursor, and the text without it.
 fn split(shown: &str) -> (Vec<String>, String) {
     let (mut drawn, mut rest) = (Vec::new(), String::new());
-    let mut parts = shown.split("\x1b7");
-    rest.push_str(parts.next().unwrap());
-    for part in parts {
-        let (inside, outside) = part.split_once("\x1b8").unwrap();
-        drawn.push(inside.to_owned());
-        rest.push_str(outside);
+    for part in shown.split_inclusive("\x1b8") {
+        let (before, words) = part.split_once("\x1b7").unwrap_or((part, ""));
+        rest.push_str(before);
+        drawn.extend(words.strip_suffix("\x1b8").map(str::to_owned));
     }
     (drawn, rest)
 }

@@ -190,7 +190,7 @@ pub(super) fn stop_by(signal: Number) {
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     change_mask(libc::SIG_UNBLOCK, &[signal]);
     // SAFETY: a system call without pointers.
-    unsafe { libc::kill(libc::getpid(), signal) };
+    unsafe { libc::kill(std::process::id().cast_signed(), signal) };
     change_mask(libc::SIG_BLOCK, &[signal]);
     // SAFETY: a system call on a valid signal number with the disposition that was there before.
     unsafe { libc::signal(signal, before) };
