@@ -1,5 +1,7 @@
 //! The words at the end of a run, and `--summary-json`.
 
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use std::fs;
 
 use serde_json::Value;
