@@ -9,4 +9,5 @@ mod signals;
 mod statuses;
 mod streams;
 mod surroundings;
+mod table;
 mod users;

@@ -29,6 +29,9 @@ pub const TIMED_OUT: u8 = 124;
 /// SIGTERM, as the number in a status.
 const TERM: u8 = 15;
 
+/// So many orphans are named to the person who waits; the session has them all.
+const ORPHANS_NAMED: usize = 3;
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -52,10 +55,14 @@ pub struct Outcome {
     pub processes: u64,
     /// Those that outlived the root.
     pub orphans: u64,
+    /// The first few of these, with their process ids.
+    pub orphan_names: Vec<String>,
     /// What somebody should look at: how often each kind.
     pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
+    /// The bytes of `summary.json`, wherever the session is; empty: they can't be made.
+    pub summary: Vec<u8>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
 }
@@ -167,8 +174,10 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
+            orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
             anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
+            summary: summary.to_json().unwrap_or_default(),
             session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };
         if outcome.session.is_ok() {
@@ -257,4 +266,9 @@ fn remarks(plan: &Plan, told: &Told<'_>, facts: &Facts<'_>, root: &Member) -> Op
     let is_another = status(target) != status(root)
         || own.cause.is_an_order() && !verdict(plan, told, facts, root).cause.is_an_order();
     is_another.then(|| format!("the command itself: {}", own.sentence))
+}
+
+/// A process as a person is told of it.
+fn named(member: &Member) -> String {
+    format!("{} ({})", for_terminal(member.comm()), member.id.pid)
 }

@@ -208,10 +208,7 @@ fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines, synced_later:
     if !lines.is_without_anomaly() {
         write("anomalies.jsonl", &mut |file| lines.copy_anomalies(file))?;
     }
-    write("summary.json", &mut |file| {
-        serde_json::to_writer_pretty(&mut *file, summary)?;
-        file.write_all(b"\n")
-    })
+    write("summary.json", &mut |file| file.write_all(&summary.to_json()?))
 }
 
 /// Makes the directory, and those above it if somebody removed them since the start.
