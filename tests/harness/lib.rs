@@ -4,6 +4,7 @@
 //! - [`Trace`] runs tracer in a directory of its own and gives an [`Outcome`], or the [`Session`] that it left.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`watch`] is what the kernel says of the directories meanwhile.
 //! - [`schema`] holds every file against its published schema.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
@@ -26,12 +27,15 @@ pub mod schema;
 mod session;
 mod trace;
 pub mod truth;
+pub mod watch;
 mod whole;
 
+pub use order::assert_ordered;
 pub use place::{tracer, workload};
 pub use recover::Recovered;
-pub use session::{Session, words};
+pub use session::{Session, files_below, lines, words};
 pub use trace::{Outcome, Trace};
+pub use whole::{Identity, assert_family, identity};
 
 /// A session of an observed case that is whole and agrees with the truth.
 ///

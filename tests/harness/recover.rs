@@ -87,6 +87,12 @@ impl Outcome {
         self.place.runtime().join("tracer-0")
     }
 
+    /// The log directory.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.place.log()
+    }
+
     /// The lines of the index.
     #[must_use]
     pub fn index(&self) -> Vec<Value> {
