@@ -4,6 +4,7 @@
 //! - [`Trace`] runs tracer in a directory of its own and gives an [`Outcome`], or the [`Session`] that it left.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`faults`] kills tracer at each of its system calls.
 //! - [`watch`] is what the kernel says of the directories meanwhile.
 //! - [`schema`] holds every file against its published schema.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
@@ -20,6 +21,7 @@
 
 mod agree;
 pub mod escape;
+pub mod faults;
 mod order;
 mod place;
 mod recover;

@@ -3,12 +3,13 @@
 //! The directory is built beside its place, under a name that begins with a dot, and renamed in when it is whole. So a
 //! reader never sees half a session, and a session that is already there is never touched.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with};
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -76,6 +77,12 @@ impl LogDir {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = path.join("sessions");
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
+        let found = [path.metadata(), sessions.symlink_metadata()];
+        for found in found {
+            if let Some(what) = objection(&found.map_err(unusable)?, geteuid().is_root()) {
+                return Err(unusable(io::Error::other(what)));
+            }
+        }
         access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
         let dir = Self { path: path.to_owned(), reader: None };
         match std::fs::symlink_metadata(dir.session(id)) {
@@ -140,13 +147,30 @@ impl LogDir {
             return Err(exists);
         }
         let index = log_dir.index();
-        index::repair(&index, id, summary).map_err(|why| FinishError::Write { path: index.clone(), why })?;
+        let in_place = || std::fs::symlink_metadata(&place).is_ok();
+        index::repair(&index, id, summary, in_place)
+            .map_err(|why| FinishError::Write { path: index.clone(), why })?;
         Ok(place)
     }
 
     /// Their index.
     pub(super) fn index(&self) -> PathBuf {
         self.path.join("sessions.jsonl")
+    }
+}
+
+/// What is wrong with a directory that sessions are to be written to (W8). What root writes must not follow a link that
+/// somebody else could have put there.
+fn objection(found: &Metadata, is_root: bool) -> Option<&'static str> {
+    let (sticky, others_write) = (found.mode() & 0o1000 != 0, found.mode() & 0o002 != 0);
+    if !found.is_dir() {
+        Some("it holds a link, or something else, where directories are to be")
+    } else if is_root && found.uid() != 0 {
+        Some("it is not root's, so somebody else could put links there")
+    } else if is_root && others_write && !sticky {
+        Some("everybody may write to it, and so put links there")
+    } else {
+        None
     }
 }
 
@@ -186,7 +210,12 @@ fn build(
     anomalies: &[Anomaly],
     lines: &mut Lines,
 ) -> Result<(), Failed> {
-    let made = std::fs::DirBuilder::new().mode(0o700).create(staging);
+    let make = || std::fs::DirBuilder::new().mode(0o700).create(staging);
+    let made = make().or_else(|error| match error.kind() {
+        // Its name has this process in it, so whoever made it is dead.
+        io::ErrorKind::AlreadyExists => std::fs::remove_dir_all(staging).and_then(|()| make()),
+        _ => Err(error),
+    });
     made.map_err(|error| (staging.to_owned(), error))?;
     write(staging, "events.jsonl", |file| lines.copy_events(file))?;
     write(staging, "proc_trace.jsonl", |file| lines.copy_snapshots(file))?;
