@@ -70,7 +70,8 @@ impl Ground {
         self.dir.path().join("noop")
     }
 
-    fn runtime(&self) -> PathBuf {
+    /// `--tmpfs-path`.
+    pub(crate) fn runtime(&self) -> PathBuf {
         self.dir.path().join("run")
     }
 
