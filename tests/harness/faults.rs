@@ -118,10 +118,23 @@ pub fn changes(name: &str) -> bool {
 /// # Panics
 /// If it ended in another way.
 #[must_use]
-pub fn is_killed_at(words: &[OsString], (call, nth): At<'_>) -> bool {
+pub fn is_killed_at(words: &[OsString], at: At<'_>) -> bool {
+    is_killed(words, at, &[])
+}
+
+/// The same, with the calls of each thread counted by itself.
+///
+/// # Panics
+/// If it ended in another way.
+#[must_use]
+pub fn thread_is_killed_at(words: &[OsString], at: At<'_>) -> bool {
+    is_killed(words, at, &["-f"])
+}
+
+fn is_killed(words: &[OsString], (call, nth): At<'_>, flags: &[&str]) -> bool {
     let mut strace = Command::new("strace");
     strace.args(["-o", "/dev/null", "-e"]).arg(format!("trace={call}"));
-    strace.arg("-e").arg(format!("inject={call}:signal=KILL:when={nth}"));
+    strace.arg("-e").arg(format!("inject={call}:signal=KILL:when={nth}")).args(flags);
     strace.env("TRACER_TEST", "1").stdout(Stdio::null()).stderr(Stdio::null());
     // strace ends in the way of the program that it ran.
     let status = strace.arg(place::tracer()).args(words).status().unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::session::{files_below, is_hidden};
-use crate::{Outcome, Session, place, schema};
+use crate::{Outcome, Session, faults, place, schema};
 
 /// What `tracer recover --json` said.
 #[derive(Debug)]
@@ -132,10 +132,20 @@ impl Outcome {
         vec!["clear".into(), "--log-dir".into(), self.place.log().into()]
     }
 
+    /// Runs a script, its rows moving to the log directory often, killed at the `nth` of these system calls of one of tracer's
+    /// threads.
+    #[must_use]
+    pub fn spooling_is_killed_at(&self, call: &str, nth: u32, script: &str) -> bool {
+        let mut words = words(["run", "-q", "--spool-limit", "64K", "--log-dir"]);
+        words.extend([self.place.log().into(), "--tmpfs-path".into(), self.place.runtime().into()]);
+        words.extend(["--", "sh", "-c", script].map(OsString::from));
+        faults::thread_is_killed_at(&words, (call, nth))
+    }
+
     /// The names in the directory of sessions, of finished ones and others.
     #[must_use]
     pub fn session_names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.place.log().join("sessions")).unwrap();
+        let Ok(entries) = fs::read_dir(self.place.log().join("sessions")) else { return Vec::new() };
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

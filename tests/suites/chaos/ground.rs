@@ -33,20 +33,21 @@ impl Ground {
         let watch = Watch::over(&outcome.runtime(), &outcome.log());
         let mut ground = Self { outcome, watch, life: Duration::ZERO };
         let begin = Instant::now();
-        assert!(ground.start("calm").wait().unwrap().success());
+        assert!(ground.start("calm", false).wait().unwrap().success());
         ground.life = begin.elapsed();
         ground.watch.read();
         ground
     }
 
-    /// Starts a run, as the leader of a process group.
-    pub(crate) fn start(&self, id: &str) -> Child {
+    /// Starts a run, as the leader of a process group. A loud one has more rows than its trace file may take.
+    pub(crate) fn start(&self, id: &str, loud: bool) -> Child {
         File::create(self.members_file(id)).unwrap();
         let mut run = Command::new(tests::tracer());
         run.args(["run", "-q", "--interval", "10ms", "--session-id", id, "--log-dir"])
             .arg(self.outcome.log());
-        run.arg("--tmpfs-path").arg(self.outcome.runtime().parent().unwrap()).arg("--");
-        run.arg(tests::workload()).arg("family").process_group(0).stdin(Stdio::null());
+        run.arg("--tmpfs-path").arg(self.outcome.runtime().parent().unwrap());
+        run.args(["--spool-limit", "64K", "--"]).arg(tests::workload()).arg("family");
+        run.args(loud.then_some("20000")).process_group(0).stdin(Stdio::null());
         run.env("TRACER_TEST", "1").env(truth::FILE, self.members_file(id)).spawn().unwrap()
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum Sight {
     Sidecar,
     /// Lines were written.
     Lines,
+    /// Rows have begun to move.
+    Moving,
     /// The session is being built.
     Building,
     /// It is in its place.
@@ -41,6 +43,7 @@ impl Sight {
             Self::NewSidecar => (Dir::Runtime, ReadFlags::CREATE, ".tracer_enrollment_"),
             Self::Sidecar => (Dir::Runtime, ReadFlags::MOVED_TO, "tracer_enrollment_"),
             Self::Lines => (Dir::Runtime, ReadFlags::MODIFY, "tracer_trace_"),
+            Self::Moving => (Dir::Sessions, ReadFlags::MODIFY, "."),
             Self::Building => (Dir::Sessions, ReadFlags::CREATE, "."),
             Self::InPlace => (Dir::Sessions, ReadFlags::MOVED_TO, ""),
             Self::Indexed => (Dir::Log, ReadFlags::MODIFY, "sessions.jsonl"),
@@ -48,7 +51,9 @@ impl Sight {
             Self::SidecarGone => (Dir::Runtime, ReadFlags::DELETE, "tracer_enrollment_"),
         };
         let is_its = match self {
-            Self::Building | Self::InPlace => change.name.contains(id),
+            Self::Moving => change.name.contains(id) && change.name.ends_with(".spool"),
+            Self::Building => change.name.contains(id) && !change.name.ends_with(".spool"),
+            Self::InPlace => change.name == id,
             _ => true,
         };
         change.dir == dir && change.kind.contains(kind) && change.name.starts_with(prefix) && is_its
@@ -72,12 +77,13 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
-    /// Any moment of a run of about this length; half of them are aimed at what takes a short time only.
-    pub(crate) fn of_run(rng: &mut Rng, life: Duration) -> Self {
+    /// Any moment of a run of about this length; most of them are aimed at what takes a short time only.
+    pub(crate) fn of_run(rng: &mut Rng, life: Duration, loud: bool) -> Self {
         let (sight, nth, most) = match rng.u8(..10) {
             0..=2 => return Self::After(random(rng, life.mul_f64(1.1))),
             3 => (Sight::NewSidecar, 1, 500),
             4 => (Sight::Sidecar, 1, 500),
+            5 if loud => (Sight::Moving, 1, 5000),
             5 => (Sight::Lines, rng.usize(1..12), 5000),
             6 | 7 => (Sight::Building, 1, 300),
             8 => (*rng.choice(&[Sight::InPlace, Sight::Indexed, Sight::TraceGone]).unwrap(), 1, 30),

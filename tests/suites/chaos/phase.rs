@@ -19,6 +19,8 @@ pub(crate) enum Phase {
     Events,
     /// There were snapshots too.
     Snapshots,
+    /// Older rows had begun to move.
+    Moving,
     /// The session was being built.
     Building,
     /// It was in its place, and what it came from was not cleared away yet.
@@ -29,11 +31,12 @@ pub(crate) enum Phase {
 
 impl Phase {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::StartUp,
         Self::Enrol,
         Self::Events,
         Self::Snapshots,
+        Self::Moving,
         Self::Building,
         Self::InPlace,
         Self::After,
@@ -53,7 +56,9 @@ pub(crate) struct Left {
 pub(crate) fn left(ground: &Ground, id: &str) -> Left {
     let names = ground.outcome.session_names();
     let in_place = names.iter().any(|name| name == id);
-    let building = names.iter().any(|name| name.starts_with(&format!(".{id}.")));
+    let hidden = |name: &&String| name.starts_with(&format!(".{id}."));
+    let building = names.iter().filter(hidden).any(|name| !name.ends_with(".spool"));
+    let moved = names.iter().filter(hidden).find(|name| name.ends_with(".spool"));
     let runtime = ground.outcome.left();
     let name = |path: &PathBuf| path.file_name().and_then(OsStr::to_str).unwrap().to_owned();
     let sidecar = runtime.iter().filter(|path| name(path).starts_with("tracer_enrollment_")).find(|path| {
@@ -71,14 +76,24 @@ pub(crate) fn left(ground: &Ground, id: &str) -> Left {
         return Left { phase, lines: 0 };
     };
     let trace = name(sidecar).replace("enrollment", "trace") + "l";
-    let trace = fs::read_to_string(sidecar.with_file_name(trace)).ok();
+    let trace = fs::read(sidecar.with_file_name(trace)).ok().map(|trace| {
+        let older = moved.map(|name| fs::read(ground.outcome.log().join("sessions").join(name)).unwrap());
+        rows(&trace, &older.unwrap_or_default())
+    });
     let phase = match &trace {
         _ if in_place => Phase::InPlace,
         _ if building => Phase::Building,
         None => Phase::Enrol,
+        Some(_) if moved.is_some() => Phase::Moving,
         Some(text) if text.contains("\"captured_at\"") => Phase::Snapshots,
         Some(_) => Phase::Events,
     };
     let lines = trace.map_or(0, |text| text.bytes().filter(|byte| *byte == b'\n').count());
     Left { phase, lines }
+}
+
+/// The rows of a trace file. Where it begins with zeros, what stood there is in another file, at the same place.
+fn rows(trace: &[u8], older: &[u8]) -> String {
+    let zeros = trace.iter().position(|byte| *byte != 0).unwrap_or(trace.len());
+    String::from_utf8([&older[..zeros], &trace[zeros..]].concat()).unwrap()
 }

@@ -93,21 +93,22 @@ impl Step<'_> {
     fn kill_runs(&mut self) {
         let at_once = if self.rng.u8(..5) == 0 { 2 } else { 1 };
         self.ground.watch.history.clear();
-        let started: Vec<_> = (0..at_once).map(|_| self.start()).collect();
+        let loud = self.rng.u8(..3) == 0;
+        let started: Vec<_> = (0..at_once).map(|_| self.start(loud)).collect();
         for (id, child, start) in started {
-            let moment = Moment::of_run(self.rng, self.ground.life);
+            let moment = Moment::of_run(self.rng, self.ground.life, loud);
             let with_tree = self.rng.u8(..3) == 0;
             self.kill_run(id, child, start, moment, with_tree);
         }
     }
 
-    fn start(&mut self) -> (String, Child, Instant) {
+    fn start(&mut self, loud: bool) -> (String, Child, Instant) {
         let letter = char::from(b'a' + u8::try_from(self.runs.len()).unwrap());
         let id = format!("chaos-{}{letter}", self.number);
         // Its place among the runs, until it is known what became of it.
         self.runs.push(Run { id: id.clone(), with_tree: false, left: None });
         let start = Instant::now();
-        (id.clone(), self.ground.start(&id), start)
+        (id.clone(), self.ground.start(&id, loud), start)
     }
 
     fn kill_run(&mut self, id: String, mut child: Child, start: Instant, moment: Moment, with_tree: bool) {
@@ -147,7 +148,7 @@ impl Step<'_> {
             6 => {
                 await_orphans();
                 self.ground.outcome.age();
-                let (_, mut child, _) = self.start();
+                let (_, mut child, _) = self.start(false);
                 assert!(await_end(&mut child).success());
                 "by the next run"
             }
@@ -175,7 +176,7 @@ impl Step<'_> {
         self.ground.watch.read();
         self.ground.watch.history.clear();
         let before = self.runs[0].id.clone();
-        let (id, child, start) = self.start();
+        let (id, child, start) = self.start(false);
         let moment = match Moment::of_recovery(self.rng) {
             Moment::After(time) => Moment::After(self.ground.life / 2 + time),
             seen => seen,

@@ -91,7 +91,9 @@ fn what_somebody_else_put_there_is_named_once_and_left_and_nothing_behind_it_is_
     fs::rename(outcome.file("s"), trace(7)).unwrap();
     fs::write(trace(8), "").unwrap();
     std::os::unix::fs::chown(trace(8), Some(12345), None).unwrap();
-    fs::File::create(trace(9)).unwrap().set_len(10 << 30).unwrap();
+    // A hole at the beginning would be rows that were moved.
+    fs::write(trace(9), "x").unwrap();
+    fs::File::options().append(true).open(trace(9)).unwrap().set_len(10 << 30).unwrap();
     // Its sidecar leads elsewhere, is a FIFO, is too large, is a file with two names, is somebody else's.
     for number in 10..=14 {
         fs::write(trace(number), "").unwrap();
@@ -196,6 +198,26 @@ fn bombs_among_the_rows_cost_a_line_each_and_little_memory() {
     assert_eq!(told[0]["damaged_lines"], bombs.len() + 1, "{}", told[0]);
     let session = outcome.log().join(format!("sessions/hostile-{NOBODYS}"));
     assert_eq!(fs::read_to_string(session.join("events.jsonl")).unwrap(), fork);
+}
+
+#[test]
+fn ten_gigabytes_of_nothing_are_a_session_of_nothing_at_once() {
+    let outcome = ground();
+    let dir = outcome.runtime();
+    let text = sidecar(NOBODYS, json!({"log_dir": outcome.log()}));
+    fs::write(dir.join(format!("tracer_enrollment_{NOBODYS}_1.json")), text).unwrap();
+    let trace = dir.join(format!("tracer_trace_{NOBODYS}_1.jsonl"));
+    fs::File::create(trace).unwrap().set_len(10 << 30).unwrap();
+    let told = recover(&outcome);
+    assert_eq!(
+        (told.len(), &told[0]["action"], &told[0]["error"]),
+        (1, &json!("finish"), &Value::Null),
+        "{told:#?}"
+    );
+    assert!(outcome.left().is_empty());
+    let session = outcome.log().join(format!("sessions/hostile-{NOBODYS}"));
+    let size = |name: &str| fs::metadata(session.join(name)).unwrap().len();
+    assert_eq!((size("events.jsonl"), size("proc_trace.jsonl")), (0, 0));
 }
 
 #[test]

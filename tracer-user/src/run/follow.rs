@@ -5,11 +5,13 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use super::enrol::enrol;
+use super::job;
 use super::kill::{is_there, kill_tree};
 use super::listener::Listener;
+use super::passing::has_it;
 use super::plan::{OnUnresolved, Plan};
 use super::sampling::Sampling;
-use super::signals::Signals;
+use super::signals::{Sent, Signals};
 use super::spawn::Child;
 use super::urgency::Urgency;
 use crate::kernel::events::boot_ns;
@@ -96,7 +98,7 @@ impl<'a> Follower<'a> {
             tokio::select! {
                 biased;
                 () = child.ended() => break,
-                signal = signals.next() => child.signal(signal),
+                sent = signals.next() => self.signalled(child, sent).await,
                 () = self.listener.woken() => {}
                 _ = round.tick() => sample = true,
                 () = reached(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
@@ -110,6 +112,16 @@ impl<'a> Follower<'a> {
         self.catch_up();
         self.sample();
         self.see_the_dying_out().await;
+    }
+
+    /// A signal to tracer is meant for the command.
+    async fn signalled(&mut self, child: &Child, sent: Sent) {
+        match sent.signal {
+            libc::SIGCHLD => job::attend(child, false),
+            libc::SIGCONT => job::attend(child, true),
+            signal if !has_it(sent, &mut self.listener, &mut self.recording).await => child.signal(signal),
+            _ => {}
+        }
     }
 
     /// Who was killed together with the root, as by `timeout -s KILL`, ends a moment later than it: the session waits for that.
@@ -132,10 +144,6 @@ impl<'a> Follower<'a> {
             self.search_is_over();
         }
         self.look_at_limits();
-        if let Err((path, error)) = self.recording.lines.events.flush() {
-            let path = path.display();
-            log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
-        }
         self.programs.flush_diagnostics();
     }
 

@@ -11,21 +11,30 @@
 //!   target is looked for. `kill`: ends a whole tree.
 //! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
-//! - [`spawn`], [`signals`]: the command as a child that notices nothing.
+//! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
+//!   `passing`: signals that were sent to tracer.
+//!   [`user`]: as whom. `ties`: who dies with whom.
+//!   `streams`: pipes that are the command's alone. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
 mod background;
 mod enrol;
 mod follow;
+mod job;
 mod kill;
 pub mod listener;
 pub mod outcome;
+mod passing;
 pub mod plan;
+pub mod room;
 pub mod sampling;
 pub mod signals;
 pub mod spawn;
+mod streams;
 pub mod support;
+mod ties;
 mod urgency;
+pub mod user;
 
 use std::sync::Arc;
 
@@ -90,6 +99,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let mut signals = Signals::take().map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;
         let child = start(plan, inherited, &mut programs)?;
+        inherited.streams.let_go(plan.silent);
         // Only now: rings that are mapped before the fork would count as the command's own memory.
         let mut follower = Follower::new(plan, &mut programs, recording, &boot_id);
         let background = Background::start(plan);
@@ -111,7 +121,10 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
-        if let Err(error) = retention::apply(&log_dir, &plan.keep) {
+        // Where no session could be written that was said already.
+        if outcome.session.is_ok()
+            && let Err(error) = retention::apply(&log_dir, &plan.keep)
+        {
             log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());
         }
         Ok(outcome)
@@ -123,7 +136,7 @@ fn start(plan: &Plan, inherited: &Inherited, programs: &mut Programs) -> Result<
     let me = std::process::id();
     let started = Stat::read(me).map(|stat| stat.start).unwrap_or_default();
     programs.track_children_of(Identity { pid: me, start: started })?;
-    let child = Child::spawn(&plan.command, inherited);
+    let child = Child::spawn(&plan.command, plan.user.as_ref(), inherited);
     if let Err(error) = programs.stop_tracking_children_of(me) {
         log::warn!("{error}; tracer itself seems to start processes");
     }

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::plan::Plan;
-use super::spawn::{Ended, exit_code_of};
+use super::spawn::Ended;
 use crate::kernel::event::Status;
 use crate::kernel::events::boot_ns;
 use crate::kernel::loss::Loss;
@@ -60,7 +60,7 @@ pub enum End {
     Code(u8),
     /// By this signal.
     Signal(u8),
-    /// With this code, since the command could not be run: the error of `execvp`.
+    /// With this code, since the command could not be run: the error of `execvp`, or of becoming another user (125).
     NotRun(u8, i32),
     /// With 125: there was no workload behind the wrappers.
     Unresolved,
@@ -74,7 +74,7 @@ impl End {
         let ended = facts.ended;
         let status = Status(ended.status);
         match (ended.not_run, status.exit_signal()) {
-            (Some(errno), _) => Self::NotRun(exit_code_of(errno), errno),
+            (Some(errno), _) => Self::NotRun(status.exit_code().unwrap_or(FAILED), errno),
             (None, Some(signal)) => Self::Signal(signal),
             (None, None) => Self::Code(status.exit_code().unwrap_or_default()),
         }
@@ -187,10 +187,11 @@ fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Memb
     }
 }
 
-/// Removes the trace file and then its sidecar, once the session is in its place; without one they are all that is left.
+/// Removes the older rows, the trace file and then its sidecar, once the session is in its place; without one they are all
+/// that is left, and a later recovery makes it.
 fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
-    if let Err(error) = recording.lines.events.remove() {
-        log::warn!("the trace file can't be removed ({error})");
+    if let Err((path, error)) = recording.lines.events.remove() {
+        log::warn!("{} can't be removed ({error})", path.display());
     } else if let Some(Err(error)) = enrolled.map(Enrolled::withdraw) {
         log::warn!("the enrollment sidecar can't be removed ({error})");
     }

@@ -98,10 +98,7 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     }
     let _lock = index::locked(&path)?;
     let text = index::read(&path)?;
-    let mut lines: Vec<(&[u8], Line)> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter_map(|line| Some((line, serde_json::from_slice(line).ok()?)))
-        .collect();
+    let mut lines: Vec<(&[u8], Line)> = index::lines(&path, &text);
     let was_killed = was_killed();
     if was_killed {
         // A session is in its place before it has a line, so these were removed.
