@@ -1,8 +1,6 @@
 //! Disks that are full, read-only, removed or broken under way: the command keeps its status, there is one line for each
 //! trouble that names the path, and what could be kept becomes a session once there is a disk for it.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
-
 use tests::{Outcome, Session, Trace};
 
 /// `tracer run`, and what it needs of its ground.

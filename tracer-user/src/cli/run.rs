@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::endings::Endings;
 use super::ground::{default_log_dir, invoker, tmpfs_path};
 use super::size::{RingSizes, parse_rings};
 use super::span;
@@ -25,10 +26,13 @@ use crate::session::retention::Keep;
 const EXAMPLES: &str = "\
 Examples:
   sudo tracer run -- make -j8
-  sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh";
+  sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh
+  sudo tracer run --timeout 30m --kill-after 10s --orphans kill -- ./test.sh
+  sudo tracer run --until 'listening on' --drain 1s -- ./server";
 
 const AFTER: &str = "\
-Exit status: the command's own, or death by the same signal; 125 if tracer itself failed, 126 if the command \
+Exit status: the command's own, or death by the same signal; 124 if its time was up, 0 if its output matched, death by \
+SIGTERM if tracer was sent that; 125 if tracer itself failed, 126 if the command \
 can't be run, 127 if it is not found.";
 
 /// Run a command and record its whole process tree
@@ -95,6 +99,8 @@ pub(super) struct Run {
     /// Say more; twice: also what the programs in the kernel have to say
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
+    #[command(flatten)]
+    endings: Endings,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -159,6 +165,7 @@ impl Run {
                 Unresolved::Abort => OnUnresolved::Abort,
                 Unresolved::Continue => OnUnresolved::Continue,
             },
+            limits: self.endings.limits(),
             rhythm: Rhythm {
                 interval: self.interval,
                 scope: match self.sample {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::sampling::Rhythm;
 use super::user::Account;
 use crate::kernel::load::Settings;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub resolve_timeout: Option<Duration>,
     /// What to do where it is not found.
     pub on_unresolved: OnUnresolved,
+    /// What ends it, if it does not end by itself.
+    pub limits: Limits,
     /// When and of whom snapshots are taken.
     pub rhythm: Rhythm,
     /// Where anomalies begin.
