@@ -6,6 +6,8 @@
 //!   pseudo-terminal.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`faults`] kills tracer at each of its system calls.
+//! - [`watch`] is what the kernel says of the directories meanwhile.
 //! - [`schema`] holds every file against its published schema.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
@@ -22,6 +24,7 @@
 mod agree;
 pub mod conform;
 pub mod escape;
+pub mod faults;
 mod order;
 mod place;
 mod recover;
@@ -30,12 +33,15 @@ mod session;
 pub mod terminal;
 mod trace;
 pub mod truth;
+pub mod watch;
 mod whole;
 
+pub use order::assert_ordered;
 pub use place::{reveal, tracer, workload};
 pub use recover::Recovered;
-pub use session::{Session, is_alive, words};
+pub use session::{Session, files_below, is_alive, lines, words};
 pub use trace::{Outcome, Trace};
+pub use whole::{Identity, assert_family, identity};
 
 /// A session of an observed case that is whole and agrees with the truth.
 ///

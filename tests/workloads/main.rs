@@ -103,6 +103,7 @@ const CASES: &[(&str, Case)] = &[
     ("parallel", forks::parallel),
     ("deep", forks::deep),
     ("crowd", forks::crowd),
+    ("family", forks::family),
     ("assemble", forks::assemble),
     ("dies-behind-its-back", bystander::dies_behind_its_back),
     ("behind-its-back", bystander::behind_its_back),

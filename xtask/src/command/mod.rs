@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_ebpf;
+mod chaos;
 mod check_ebpf;
 mod readme;
 mod run;
@@ -27,6 +28,8 @@ pub(crate) enum Command {
         /// Run the tests with one of these in their names
         filters: Vec<String>,
     },
+    /// Kill tracers and recoveries at random moments, as root
+    Chaos(chaos::Options),
     /// Measure what tracer costs, each figure beside its budget and its peers, as root
     Bench(bench::Options),
     /// Compile the eBPF programs into tracer-ebpf/prebuilt/
@@ -51,6 +54,7 @@ impl Command {
         match self {
             Self::Run { .. } => run::execute(&workspace),
             Self::Test { filters } => test::execute(&workspace, &filters),
+            Self::Chaos(options) => chaos::execute(&workspace, &options),
             Self::Bench(options) => bench::execute(&workspace, &options),
             Self::BuildEbpf => build_ebpf::execute(&workspace),
             Self::CheckEbpf => check_ebpf::execute(&workspace),
