@@ -4,6 +4,7 @@
 //! - [`Trace`] runs tracer in a directory of its own and gives an [`Outcome`], or the [`Session`] that it left.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`machine`]: its kernel, and how slow it is.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
 //! Nothing here is shared between tests, so any number may run at once. Nothing is skipped: without the privileges or
@@ -18,6 +19,7 @@
 
 mod agree;
 pub mod escape;
+pub mod machine;
 mod order;
 mod place;
 mod recover;

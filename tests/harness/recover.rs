@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::session::files_below;
-use crate::{Outcome, Session, place};
+use crate::{Outcome, Session, machine, place};
 
 /// What `tracer recover --json` said.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Outcome {
     /// # Panics
     /// If something does after ten seconds.
     pub fn await_ends(&self) -> &Self {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + machine::slowed(Duration::from_secs(10));
         loop {
             let seen = self.recover(["--dry-run"]);
             if seen.reports.iter().all(|report| report["gate"] != "G3") {

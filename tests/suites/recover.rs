@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tests::machine::slowed;
 use tests::{Outcome, Trace, tracer};
 
 /// Kills its tracer as soon as a snapshot of it is in the spool.
@@ -152,7 +153,7 @@ fn kills_at_any_moment_of_runs_and_recoveries_leave_each_session_once_and_whole(
     let outcome = Trace::command(["true"]).outcome();
     for number in 0..60 {
         let run = outcome.start_run(&format!("chaos-{number}"), ["sh", "-c", "true; (true; true); true"]);
-        kill_after(run, Duration::from_micros(number * 1500));
+        kill_after(run, slowed(Duration::from_micros(number * 1500)));
     }
     outcome.await_ends();
     // What can be found: a sidecar or a session. A run that was killed before either never began to record.
@@ -162,7 +163,7 @@ fn kills_at_any_moment_of_runs_and_recoveries_leave_each_session_once_and_whole(
     let expected: BTreeSet<String> = enrolled.chain(finished).collect();
     assert!(expected.len() > 10, "the moments are spread over the whole run: {expected:?}");
     for number in 0..30 {
-        kill_after(outcome.start_recovery([]), Duration::from_micros(number * 200));
+        kill_after(outcome.start_recovery([]), slowed(Duration::from_micros(number * 200)));
     }
     outcome.age();
     assert_eq!(outcome.recover([]).code, Some(0));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tests::{Session, Trace};
+use tests::{Session, Trace, machine};
 
 const OFTEN: [&str; 2] = ["--interval", "10ms"];
 
@@ -122,7 +122,9 @@ fn a_row_says_what_the_process_knows_of_itself() {
     assert_eq!(set("sig_cgt") & bit(libc::SIGUSR2), bit(libc::SIGUSR2), "{row}");
     let wrote = session.note("write_bytes").value;
     assert!(wrote >= 256 << 10, "the workload does what it says: {wrote}");
-    assert!(row["wchan"].is_string(), "it waits: {row}");
+    // Before 5.16 the kernel walked frame pointers to find out, and where it is built without them says nothing
+    // (arch/x86/kernel/process.c, `get_wchan`).
+    assert!(row["wchan"].is_string() || !machine::is_linux(5, 16), "it waits: {row}");
     // Its notes are written too.
     let told = row["write_bytes"].as_i64();
     assert!(told.is_some_and(|told| (wrote..=wrote + (16 << 10)).contains(&told)), "{wrote} in truth: {row}");
@@ -175,7 +177,10 @@ fn a_run_shorter_than_an_interval_has_its_exact_figures() {
     let peak = session.summary["peak_rss_kb"].as_u64();
     assert!(peak.is_some_and(|kib| (40_960..40_960 + 8192).contains(&kib)), "{peak:?} KiB");
     let cpu = session.summary["cpu_seconds"].as_f64();
-    assert!(cpu.is_some_and(|seconds| (0.05..0.3).contains(&seconds)), "{cpu:?} s");
+    assert!(
+        cpu.is_some_and(|seconds| (0.05..0.3 * f64::from(machine::slowness())).contains(&seconds)),
+        "{cpu:?} s"
+    );
 }
 
 #[test]

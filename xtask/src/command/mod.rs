@@ -11,6 +11,7 @@ mod test;
 use anyhow::Result;
 use clap::Subcommand;
 
+use crate::vm::series::Series;
 use crate::workspace::Workspace;
 
 #[derive(Subcommand)]
@@ -24,6 +25,9 @@ pub(crate) enum Command {
     },
     /// Run the unit tests, then the live suites as root
     Test {
+        /// Run the live suites alone, on these kernels: series of Debian's, as in `5.10,6.1`, or `newest`
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        kernel: Vec<Series>,
         /// Run the tests with one of these in their names
         filters: Vec<String>,
     },
@@ -50,7 +54,8 @@ impl Command {
         let workspace = Workspace::find()?;
         match self {
             Self::Run { .. } => run::execute(&workspace),
-            Self::Test { filters } => test::execute(&workspace, &filters),
+            Self::Test { kernel, filters } if kernel.is_empty() => test::execute(&workspace, &filters),
+            Self::Test { kernel, filters } => test::on_kernels(&workspace, &kernel, &filters),
             Self::Bench(options) => bench::execute(&workspace, &options),
             Self::BuildEbpf => build_ebpf::execute(&workspace),
             Self::CheckEbpf => check_ebpf::execute(&workspace),

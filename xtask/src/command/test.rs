@@ -1,5 +1,8 @@
 //! `cargo xtask test [FILTER…]`: the unit tests as whoever calls, then the live suites of package `tests` as root.
 //!
+//! `cargo xtask test --kernel LIST [FILTER…]`: the live suites alone, on other kernels, each in a virtual machine (see
+//! [`crate::vm`]).
+//!
 //! Nothing is skipped: without root and without sudo it fails, and so it does when a live suite has an ignored test or
 //! when there is no live suite at all.
 
@@ -12,6 +15,8 @@ use cargo_metadata::{Message, TargetKind};
 
 use crate::shm::Listing;
 use crate::suite::{self, Tally};
+use crate::vm::lane::{self, Plan};
+use crate::vm::series::Series;
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -23,6 +28,22 @@ pub(crate) fn execute(workspace: &Workspace, filters: &[String]) -> Result<()> {
     tally += live(workspace, &suites, filters, None)?;
     shm.check_unchanged()?;
     conclude(tally)
+}
+
+/// The live suites on other kernels.
+pub(crate) fn on_kernels(workspace: &Workspace, kernels: &[Series], filters: &[String]) -> Result<()> {
+    build(workspace)?;
+    let plan = Plan { executables: live_suites(workspace)?, filters: filters.to_vec() };
+    let reports = lane::run_all(workspace, kernels, &plan)?;
+    let mut tally = Tally::default();
+    reports.iter().for_each(|report| tally += report.tally);
+    let bad: Vec<String> =
+        reports.iter().filter(|report| !report.is_good()).map(|it| it.series.to_string()).collect();
+    println!("xtask test: {} passed, {} failed on {} kernels", tally.passed, tally.failed, reports.len());
+    if !bad.is_empty() {
+        bail!("kernel {} failed; the lines that repeat it are above", bad.join(", "));
+    }
+    Ok(())
 }
 
 /// The live suites alone, with `object` in place of the embedded one.
