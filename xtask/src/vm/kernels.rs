@@ -83,12 +83,7 @@ fn fetch(series: Series, dir: &Path) -> Result<Found> {
     let scratch = tempfile::tempdir_in(dir).context("cannot make a scratch directory")?;
     let (version, deb) = apt.download(package, scratch.path())?;
     child::run(Command::new("dpkg-deb").arg("--extract").arg(&deb).arg(scratch.path()))?;
-    let boot = scratch.path().join("boot");
-    let files = fs::read_dir(&boot).with_context(|| format!("{package} has no /boot"))?;
-    let mut files = files.flatten().map(|entry| entry.path());
-    let is_image =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"));
-    let image = files.find(is_image).with_context(|| format!("{package} has no kernel in /boot"))?;
+    let image = image_in(scratch.path()).with_context(|| format!("{package} has no kernel in it"))?;
     let bytes = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
     let found = Found { package: package.to_owned(), version, sha256: sha256(&bytes) };
     let text = serde_json::to_vec_pretty(&found).context("cannot write JSON")?;
@@ -96,6 +91,15 @@ fn fetch(series: Series, dir: &Path) -> Result<Found> {
         .with_context(|| format!("cannot keep the kernel in {}", dir.display()))?;
     fs::write(dir.join("found.json"), text).with_context(|| format!("cannot write to {}", dir.display()))?;
     Ok(found)
+}
+
+/// The kernel's image: `boot/vmlinuz-…`, or `usr/lib/modules/…/vmlinuz` where the package is split.
+fn image_in(dir: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    let (dirs, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir() && !path.is_symlink());
+    let is_image =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"));
+    files.into_iter().find(is_image).or_else(|| dirs.iter().find_map(|dir| image_in(dir)))
 }
 
 /// The newest of a series among these names. From 6.19 on the kernel itself is in `linux-binary-…`, and `linux-image-…` is

@@ -9,7 +9,10 @@ for name in bin lib lib64 sbin; do
 done
 mkdir -p "$dir/dev" "$dir/etc" "$dir/mnt" "$dir/proc" "$dir/root" "$dir/run" "$dir/sys" "$dir/tmp" "$dir/var/lib"
 tar --create --no-recursion --absolute-names --file - --files-from - |
-    tar --extract --preserve-permissions --same-owner --absolute-names --transform "s,^,$dir," --file -
+    tar --extract --preserve-permissions --same-owner --directory "$dir" --file - 2>"$dir/said" || {
+    cat "$dir/said" >&2
+    exit 1
+}
 # Who there is, without anybody's password, and nobody else's rules for sudo.
 cp /etc/passwd /etc/group "$dir/etc/"
 sed 's/:.*/:*:19000:0:99999:7:::/' /etc/passwd >"$dir/etc/shadow"
