@@ -9,7 +9,7 @@ use tests::machine;
 use crate::object::Work;
 use crate::verified;
 
-/// Written by `cargo xtask verifier --record`.
+/// Written by `cargo xtask test --kernel LIST --record`.
 const RECORDED: &str = include_str!("../../../tracer-ebpf/prebuilt/VERIFIER.json");
 
 /// What is recorded of a kernel, and whether it is of this very series. Of a series that is not recorded, that of the nearest
@@ -49,7 +49,7 @@ fn no_program_is_a_fifth_more_work_than_recorded() {
     let grown = grown(verified::most(), recorded, of == series);
     assert!(
         grown.is_empty(),
-        "if this is meant, run `cargo xtask verifier --record`; recorded of {of:?}: {grown:#?}"
+        "if this is meant, run `cargo xtask test --kernel 5.10,6.1,6.12,6.18,newest --record -- the_verifier_takes`; recorded of {of:?}: {grown:#?}"
     );
 }
 

@@ -43,8 +43,9 @@ impl Work {
             let rest = &log[log.rfind(word)? + word.len()..];
             rest.split_whitespace().next()
         };
-        // A program with functions has a depth for each: `8+16`.
-        let stack = after("stack depth ")?.split('+').map(str::parse::<u64>).sum::<Result<u64, _>>().ok()?;
+        // Some releases say `stack depth max 8`, and others a depth for each function: `8+16`.
+        let depth = after("stack depth max ").or_else(|| after("stack depth "))?;
+        let stack = depth.split('+').map(str::parse::<u64>).sum::<Result<u64, _>>().ok()?;
         let number = |word: &str| after(word)?.parse().ok();
         Some(Self {
             instructions: number("processed ")?,
@@ -158,5 +159,6 @@ fn the_closing_lines_of_a_log_are_read() {
                total_states 38 peak_states 37 mark_read 12\n";
     let work = Work { instructions: 541, states: 38, peak_states: 37, stack: 80 };
     assert_eq!(Work::from_log(log), Some(work));
+    assert_eq!(Work::from_log(&log.replace("72+8", "max 80")), Some(work));
     assert_eq!(Work::from_log(""), None);
 }

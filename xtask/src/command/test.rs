@@ -16,6 +16,7 @@ use cargo_metadata::{Message, TargetKind};
 use crate::shm::Listing;
 use crate::suite::{self, Tally};
 use crate::vm::lane::{self, Plan};
+use crate::vm::record;
 use crate::vm::series::Series;
 use crate::workspace::Workspace;
 use crate::{child, privileged};
@@ -30,10 +31,15 @@ pub(crate) fn execute(workspace: &Workspace, filters: &[String]) -> Result<()> {
     conclude(tally)
 }
 
-/// The live suites on other kernels.
-pub(crate) fn on_kernels(workspace: &Workspace, kernels: &[Series], filters: &[String]) -> Result<()> {
+/// The live suites on other kernels. What comes of it is recorded, or held against what is.
+pub(crate) fn on_kernels(
+    workspace: &Workspace,
+    kernels: &[Series],
+    filters: &[String],
+    records: bool,
+) -> Result<()> {
     build(workspace)?;
-    let plan = Plan { executables: live_suites(workspace)?, filters: filters.to_vec() };
+    let plan = Plan { executables: live_suites(workspace)?, filters: filters.to_vec(), records };
     let reports = lane::run_all(workspace, kernels, &plan)?;
     let mut tally = Tally::default();
     reports.iter().for_each(|report| tally += report.tally);
@@ -42,6 +48,14 @@ pub(crate) fn on_kernels(workspace: &Workspace, kernels: &[Series], filters: &[S
     println!("xtask test: {} passed, {} failed on {} kernels", tally.passed, tally.failed, reports.len());
     if !bad.is_empty() {
         bail!("kernel {} failed; the lines that repeat it are above", bad.join(", "));
+    }
+    if records {
+        return record::write(workspace, &reports, filters.is_empty());
+    }
+    if filters.is_empty() {
+        for report in &reports {
+            record::difference(workspace, report)?.map_or(Ok(()), |difference| bail!("{difference}"))?;
+        }
     }
     Ok(())
 }

@@ -27,12 +27,15 @@ pub(crate) struct Plan {
     pub(crate) executables: Vec<PathBuf>,
     /// As libtest takes them.
     pub(crate) filters: Vec<String>,
+    /// What comes of it is to be recorded, and so is not held against what is.
+    pub(crate) records: bool,
 }
 
 impl Plan {
     /// The suites that have something to run, each with how much.
     fn suites(&self) -> Result<Vec<Suite>> {
-        let all = self.executables.iter().map(|executable| Suite::of(executable, &self.filters));
+        let all =
+            self.executables.iter().map(|executable| Suite::of(executable, &self.filters, self.records));
         let all = all.collect::<Result<Vec<_>>>()?;
         let suites: Vec<Suite> = all.into_iter().filter(|suite| suite.expected > 0).collect();
         if suites.is_empty() {
@@ -88,8 +91,7 @@ pub(crate) fn run_all(workspace: &Workspace, series: &[Series], plan: &Plan) -> 
     let dir = workspace.target().join("kernels");
     let programs = programs::needed(workspace, &suites)?;
     let disk = dir.join("disk");
-    Stage::fill(dir.join("stage"), &programs)?
-        .disk(&programs::commands(workspace, &suites, &plan.filters), &disk)?;
+    Stage::fill(dir.join("stage"), &programs)?.disk(&programs::commands(workspace, &suites), &disk)?;
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Vec::new());
     let work = || {

@@ -11,10 +11,6 @@ pub(super) struct LeftOut {
     why: &'static str,
 }
 
-const fn test(suite: &'static str, test: &'static str, why: &'static str) -> LeftOut {
-    LeftOut { suite, test: Some(test), why }
-}
-
 /// All of it.
 pub(super) const LEFT_OUT: [LeftOut; 1] =
     [LeftOut { suite: "build", test: None, why: "runs cargo and rustc, a gigabyte of files" }];

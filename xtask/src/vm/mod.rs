@@ -21,4 +21,6 @@ pub(crate) mod lane;
 mod left_out;
 mod programs;
 mod reading;
+pub(crate) mod record;
 pub(crate) mod series;
+pub(crate) mod table;

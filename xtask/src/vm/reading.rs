@@ -140,7 +140,8 @@ mod tests {
     ];
 
     fn report(lines: &[&str]) -> Report {
-        let suites = [Suite { name: "ends".to_owned(), executable: "x".into(), expected: 2 }];
+        let suites =
+            [Suite { name: "ends".to_owned(), executable: "x".into(), words: Vec::new(), expected: 2 }];
         let mut reading = Reading::of(Series::Of(5, 10), &suites);
         lines.iter().for_each(|line| reading.line(line));
         reading.conclude(Ok(()), Path::new("/no/log"))
