@@ -97,7 +97,9 @@ fn every_row_of_a_tree_has_every_field() {
     assert_rows(&session);
     for lacking in array(&session.summary["unread"]) {
         let reason = lacking["reason"].as_str().unwrap_or_default();
-        assert!(reason.contains("zombie"), "nothing is missing of the living: {lacking}");
+        // On a slow machine also of who is about to be a zombie, its memory given back already.
+        let is_late = reason.contains("such a process") && machine::slowness() > 1;
+        assert!(reason.contains("zombie") || is_late, "nothing is missing of the living: {lacking}");
     }
     for row in &session.processes {
         let pid = row["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
