@@ -35,6 +35,12 @@ pub fn slowness() -> u32 {
         .map_or(1, |text| text.parse().expect("TRACER_TEST_SLOWNESS is a number"))
 }
 
+/// So many processes as make a test what it is, or a fifth of them where each takes its time.
+#[must_use]
+pub fn fewer(count: usize) -> usize {
+    if slowness() > 1 { count / 5 } else { count }
+}
+
 /// A time on real hardware, as it is here.
 #[must_use]
 pub fn slowed(time: Duration) -> Duration {

@@ -18,6 +18,9 @@ use crate::{Session, machine, place};
 /// itself after 30.
 const DEADLINE: i64 = 60;
 
+/// How long tracer looks for the target unless told otherwise, in seconds.
+const RESOLVE: u32 = 10;
+
 /// A run of tracer that has not started yet.
 #[derive(Debug)]
 #[must_use]
@@ -137,6 +140,9 @@ impl Trace {
         words.extend(["--log-dir".into(), self.place.log().into(), "--tmpfs-path".into()]);
         words.push(self.place.runtime().into());
         words.extend(self.flags.iter().cloned());
+        if machine::slowness() > 1 && !self.flags.iter().any(|flag| flag == "--resolve-timeout") {
+            words.extend(["--resolve-timeout".into(), format!("{}s", RESOLVE * machine::slowness()).into()]);
+        }
         words.push("--".into());
         words.extend(self.command.iter().cloned());
         self.end_of(&words)

@@ -15,7 +15,7 @@ use cargo_metadata::{Message, TargetKind};
 
 use crate::shm::Listing;
 use crate::suite::{self, Tally};
-use crate::vm::lane::{self, Plan};
+use crate::vm::lane::{self, Plan, Report};
 use crate::vm::record;
 use crate::vm::series::Series;
 use crate::workspace::Workspace;
@@ -43,19 +43,27 @@ pub(crate) fn on_kernels(
     let reports = lane::run_all(workspace, kernels, &plan)?;
     let mut tally = Tally::default();
     reports.iter().for_each(|report| tally += report.tally);
-    let bad: Vec<String> =
-        reports.iter().filter(|report| !report.is_good()).map(|it| it.series.to_string()).collect();
-    println!("xtask test: {} passed, {} failed on {} kernels", tally.passed, tally.failed, reports.len());
+    let (good, bad): (Vec<_>, Vec<_>) = reports.into_iter().partition(Report::is_good);
+    println!(
+        "xtask test: {} passed, {} failed on {} kernels",
+        tally.passed,
+        tally.failed,
+        good.len() + bad.len()
+    );
+    let mut differences = Vec::new();
+    if records {
+        record::write(workspace, &good, filters.is_empty())?;
+    } else if filters.is_empty() {
+        for report in &good {
+            differences.extend(record::difference(workspace, report)?);
+        }
+    }
     if !bad.is_empty() {
+        let bad: Vec<String> = bad.iter().map(|report| report.series.to_string()).collect();
         bail!("kernel {} failed; the lines that repeat it are above", bad.join(", "));
     }
-    if records {
-        return record::write(workspace, &reports, filters.is_empty());
-    }
-    if filters.is_empty() {
-        for report in &reports {
-            record::difference(workspace, report)?.map_or(Ok(()), |difference| bail!("{difference}"))?;
-        }
+    if !differences.is_empty() {
+        bail!("{}", differences.join("\n"));
     }
     Ok(())
 }
