@@ -9,6 +9,7 @@
 //! - [`faults`] kills tracer at each of its system calls.
 //! - [`watch`] is what the kernel says of the directories meanwhile.
 //! - [`schema`] holds every file against its published schema.
+//! - [`machine`]: its kernel, and how slow it is.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
 //! Nothing here is shared between tests, so any number may run at once. Nothing is skipped: without the privileges or
@@ -25,6 +26,7 @@ mod agree;
 pub mod conform;
 pub mod escape;
 pub mod faults;
+pub mod machine;
 mod order;
 mod place;
 mod recover;

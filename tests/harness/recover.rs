@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::session::{files_below, is_hidden};
-use crate::{Outcome, Session, faults, place, schema};
+use crate::{Outcome, Session, faults, machine, place, schema};
 
 /// What `tracer recover --json` said.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Outcome {
     /// # Panics
     /// If something does after ten seconds.
     pub fn await_ends(&self) -> &Self {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + machine::slowed(Duration::from_secs(10));
         loop {
             let seen = self.recover(["--dry-run"]);
             if seen.reports.iter().all(|report| report["gate"] != "G3") {

@@ -5,13 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Seconds until SIGALRM ends a process, whatever it waits for.
+/// Seconds until SIGALRM ends a process, whatever it waits for; more on a slow machine.
 const LIFE: u32 = 30;
 
 /// Ends this process by SIGALRM after half a minute. Holds across exec, not across fork.
 pub(crate) fn limit_life() {
     // SAFETY: alarm(2) touches no memory.
-    unsafe { libc::alarm(LIFE) };
+    unsafe { libc::alarm(LIFE * tests::machine::slowness()) };
 }
 
 /// Gives the signals that Rust's runtime handles back to their default action.

@@ -1,4 +1,4 @@
-//! `cargo xtask readme`: runs every command that README.md shows.
+//! `cargo xtask readme`: runs every command that README.md shows. Its table of kernels must be what is on record.
 //!
 //! A command is a line that starts with `$ ` in a fenced block marked `console`; a backslash at its end continues it on
 //! the next line; the block's other lines are output, and not compared. Commands run in order, each by `sh -c` in the
@@ -25,6 +25,7 @@ use std::{env, iter};
 
 use anyhow::{Context, Result, bail};
 
+use crate::vm::table;
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -45,6 +46,7 @@ struct Example {
 pub(crate) fn execute(workspace: &Workspace) -> Result<()> {
     let path = workspace.root().join("README.md");
     let readme = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    table::check(workspace, &readme)?;
     let examples = examples(&readme)?;
     if examples.is_empty() {
         bail!("{} has no command in a `console` block", path.display());
