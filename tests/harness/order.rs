@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use crate::Session;
 use crate::whole::{identity, number, parent};
 
@@ -12,25 +14,34 @@ impl Session {
     /// If two events stand in the wrong order.
     #[track_caller]
     pub fn assert_ordered(&self) {
-        let mut last = 0;
-        let mut forked = HashSet::new();
-        let mut exited = HashMap::new();
-        for (at, event) in self.all_events.iter().enumerate() {
-            let ktime = number(event, "ktime_ns");
-            assert!(ktime >= last, "event {at} is {} ns before the one above it: {event}", last - ktime);
-            last = ktime;
-            let process = identity(event);
-            match event["event"].as_str().unwrap() {
-                "fork" => {
-                    let known = event["depth"] == 0 || forked.contains(&parent(event));
-                    assert!(known, "event {at}: the parent's fork comes first: {event}");
-                    assert!(forked.insert(process), "event {at}: a second fork: {event}");
-                }
-                "exit" => assert_eq!(exited.insert(process, at), None, "event {at}: a second exit: {event}"),
-                "exec" => assert!(!exited.contains_key(&process), "event {at}: exec after exit: {event}"),
-                _ => {}
+        assert_ordered(&self.all_events);
+    }
+}
+
+/// The same of any events, of a session that has no end too.
+///
+/// # Panics
+/// If two events stand in the wrong order.
+#[track_caller]
+pub fn assert_ordered(events: &[Value]) {
+    let mut last = 0;
+    let mut forked = HashSet::new();
+    let mut exited = HashMap::new();
+    for (at, event) in events.iter().enumerate() {
+        let ktime = number(event, "ktime_ns");
+        assert!(ktime >= last, "event {at} is {} ns before the one above it: {event}", last - ktime);
+        last = ktime;
+        let process = identity(event);
+        match event["event"].as_str().unwrap() {
+            "fork" => {
+                let known = event["depth"] == 0 || forked.contains(&parent(event));
+                assert!(known, "event {at}: the parent's fork comes first: {event}");
+                assert!(forked.insert(process), "event {at}: a second fork: {event}");
             }
-            assert!(forked.contains(&process), "event {at}: before its process's fork: {event}");
+            "exit" => assert_eq!(exited.insert(process, at), None, "event {at}: a second exit: {event}"),
+            "exec" => assert!(!exited.contains_key(&process), "event {at}: exec after exit: {event}"),
+            _ => {}
         }
+        assert!(forked.contains(&process), "event {at}: before its process's fork: {event}");
     }
 }

@@ -12,10 +12,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::place::Place;
-use crate::{Session, place};
+use crate::{Session, machine, place};
 
-/// How long a run may take before it is killed, in seconds, unless told otherwise. Each workload ends itself after 30.
+/// How long a run may take on real hardware before it is killed, in seconds, unless told otherwise. Each workload ends
+/// itself after 30.
 const DEADLINE: i64 = 60;
+
+/// How long tracer looks for the target unless told otherwise, in seconds.
+const RESOLVE: u32 = 10;
 
 /// A run of tracer that has not started yet.
 #[derive(Debug)]
@@ -145,6 +149,9 @@ impl Trace {
         words.extend(["--log-dir".into(), self.place.log().into(), "--tmpfs-path".into()]);
         words.push(self.place.runtime().into());
         words.extend(self.flags.iter().cloned());
+        if machine::slowness() > 1 && !self.flags.iter().any(|flag| flag == "--resolve-timeout") {
+            words.extend(["--resolve-timeout".into(), format!("{}s", RESOLVE * machine::slowness()).into()]);
+        }
         words.push("--".into());
         words.extend(self.command.iter().cloned());
         self.end_of(&words)
@@ -162,13 +169,14 @@ impl Trace {
         let writer = thread::spawn(move || stdin.write_all(&self.stdin));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        let in_time = ends_in_time(&child, self.deadline);
+        let seconds = self.deadline * i64::from(machine::slowness());
+        let in_time = ends_in_time(&child, seconds);
         let status = child.wait().unwrap();
         // A command that reads nothing closes the pipe early; that is no failure of the run.
         drop(writer.join().unwrap());
         let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        assert!(in_time, "tracer was killed after {} s; stderr:\n{stderr}", self.deadline);
+        assert!(in_time, "tracer was killed after {seconds} s; stderr:\n{stderr}");
         Outcome { status, stdout, stderr, place: self.place }
     }
 
@@ -222,7 +230,7 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
 }
 
 /// Waits for the child's end. At the deadline kills the process group, which is its own.
-fn ends_in_time(child: &Child, seconds: i64) -> bool {
+pub(crate) fn ends_in_time(child: &Child, seconds: i64) -> bool {
     let pid = Pid::from_child(child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
     let deadline = Timespec { tv_sec: seconds, tv_nsec: 0 };

@@ -321,6 +321,12 @@ impl Recording {
         self.resolver.give_up(root, after, now_ns, &self.tree).cloned()
     }
 
+    /// Resident sets at the last round, KiB: the target's, and the sum over the tree.
+    #[must_use]
+    pub fn rss_now_kb(&self) -> (Option<u64>, Option<u64>) {
+        self.peaks.now_kb()
+    }
+
     /// The lines, to be written, and all that is to be told.
     pub fn parts(&mut self) -> (&mut Lines, Told<'_>) {
         let told = Told {

@@ -75,7 +75,8 @@ impl Ground {
         self.dir.path()
     }
 
-    fn runtime(&self) -> PathBuf {
+    /// `--tmpfs-path`.
+    pub(crate) fn runtime(&self) -> PathBuf {
         self.dir.path().join("run")
     }
 

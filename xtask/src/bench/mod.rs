@@ -5,7 +5,7 @@
 //! comparisons with its quartiles. A disturbance then spoils a round, not the result.
 //!
 //! - [`ROWS`]: what is measured. A new row is a file with a function `measure`, and a line there.
-//! - [`in_kernel`], [`spawns`], [`startup`], [`storm`], [`resolution`], [`sampling`], [`spool`]: the rows.
+//! - [`in_kernel`], [`spawns`], [`startup`], [`storm`], [`resolution`], [`sampling`], [`spool`], [`recovery`]: the rows.
 //! - [`contest`]: who takes turns; [`ground`]: where it happens; [`worker`]: programs that do a block of work when asked; [`peers`]: other tracers.
 //! - [`sample`]: medians and quartiles; [`report`], [`table`]: what comes out.
 
@@ -13,6 +13,7 @@ mod contest;
 pub(crate) mod ground;
 mod in_kernel;
 mod peers;
+mod recovery;
 pub(crate) mod report;
 mod resolution;
 mod sample;
@@ -40,7 +41,7 @@ pub(crate) struct Row {
 }
 
 /// Everything there is to measure.
-pub(crate) const ROWS: [Row; 7] = [
+pub(crate) const ROWS: [Row; 8] = [
     Row { name: "in-kernel", what: "kernel time a call of each program", measure: in_kernel::measure },
     Row { name: "spawns", what: "spawning under tracer, against none", measure: spawns::measure },
     Row { name: "startup", what: "`tracer run -- true` over `true`", measure: startup::measure },
@@ -48,6 +49,7 @@ pub(crate) const ROWS: [Row; 7] = [
     Row { name: "resolution", what: "from exec until the target is known", measure: resolution::measure },
     Row { name: "sampling", what: "looking at 1,000 processes each second", measure: sampling::measure },
     Row { name: "spool", what: "a line of the spool, serialised and written", measure: spool::measure },
+    Row { name: "recovery", what: "a thousand crashes at once", measure: recovery::measure },
 ];
 
 /// What may be asked for.
