@@ -4,6 +4,7 @@
 //! - [`Trace`] runs tracer in a directory of its own and gives an [`Outcome`], or the [`Session`] that it left.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`Ledger`] is a session that is too large to be held; [`Weight`] is how large tracer was meanwhile.
 //! - [`schema`] holds every file against its published schema.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
@@ -19,6 +20,7 @@
 
 mod agree;
 pub mod escape;
+mod ledger;
 mod order;
 mod place;
 mod recover;
@@ -26,12 +28,15 @@ pub mod schema;
 mod session;
 mod trace;
 pub mod truth;
+mod weight;
 mod whole;
 
+pub use ledger::Ledger;
 pub use place::{tracer, workload};
 pub use recover::Recovered;
 pub use session::{Session, words};
 pub use trace::{Outcome, Trace};
+pub use weight::Weight;
 
 /// A session of an observed case that is whole and agrees with the truth.
 ///

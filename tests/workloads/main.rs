@@ -30,6 +30,7 @@ mod posture;
 mod scripts;
 mod show;
 mod signals;
+mod storms;
 mod stubborn;
 mod sys;
 mod threads;
@@ -96,6 +97,8 @@ const CASES: &[(&str, Case)] = &[
     ("martyr", troubles::martyr),
     ("sleeper", troubles::sleeper),
     ("renamer", troubles::renamer),
+    ("storm", storms::storm),
+    ("burst", storms::burst),
     ("on-demand", demand::on_demand),
     ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),
