@@ -6,7 +6,7 @@
 //! `TRACER_LOAD_SECONDS` is the time for all storms together. `TRACER_LOAD_REPORT` names a file that takes a JSON line of
 //! figures from each, for the bench.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test reports by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;

@@ -106,6 +106,7 @@ const CASES: &[(&str, Case)] = &[
     ("deep", forks::deep),
     ("crowd", forks::crowd),
     ("assemble", forks::assemble),
+    ("in-crowd", forks::in_crowd),
     ("dies-behind-its-back", bystander::dies_behind_its_back),
     ("behind-its-back", bystander::behind_its_back),
     ("rename", lives::rename),
