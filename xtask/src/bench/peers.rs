@@ -60,7 +60,7 @@ const PEERS: [Peer; 7] = [
     Peer {
         name: "tracexec",
         program: "tracexec",
-        install: "apt-get install clang libelf-dev zlib1g-dev; cargo install --locked tracexec",
+        install: "apt-get install clang libelf-dev libseccomp-dev zlib1g-dev; cargo install --locked tracexec",
         how: How::Around(|program, words| prefixed(program, &["log", "--output", "/dev/null", "--"], words)),
     },
     Peer {
