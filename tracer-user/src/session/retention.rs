@@ -253,7 +253,7 @@ mod tests {
         for number in 0..60 {
             let id = format!("s{number}").parse().unwrap();
             let summary = json!({"session_id": format!("s{number}"), "ended_at": "2026-01-01T00:00:00Z"});
-            index::repair(&log_dir.index(), &id, summary).unwrap();
+            index::repair(&log_dir.index(), &id, summary, || true).unwrap();
             if number % 7 == 0 {
                 let mut file = fs::File::options().append(true).open(log_dir.index()).unwrap();
                 std::io::Write::write_all(&mut file, b"{\"session_id\":\"torn").unwrap();
