@@ -87,6 +87,12 @@ fn member() {
     note("member", std::process::id(), observe::stat_field(&stat, 22).cast_signed());
 }
 
+/// `in-crowd COUNT CASE…`: goes on as the case, with so many children that stand still until this process ends.
+pub(crate) fn in_crowd(args: &[String]) -> i32 {
+    assemble(args);
+    crate::run(&args[1..])
+}
+
 /// `assemble COUNT`: so many children stand still until this process ends.
 pub(crate) fn assemble(args: &[String]) -> i32 {
     let count: i32 = args[0].parse().unwrap();

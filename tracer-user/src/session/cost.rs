@@ -89,6 +89,9 @@ fn a_snapshot_beside_its_bare_system_calls() {
         bare_times.push(calls / ROUND);
         times.push(all / ROUND);
     }
+    // What `cargo xtask bench` reads.
+    let nanoseconds = |times: &[Duration]| times.iter().map(Duration::as_nanos).collect::<Vec<_>>();
+    println!("rounds: {{\"bare\":{:?},\"snapshot\":{:?}}}", nanoseconds(&bare_times), nanoseconds(&times));
     ratios.sort_unstable_by(f64::total_cmp);
     let (calls, all, ratio) = (median(bare_times), median(times), ratios[ratios.len() / 2]);
     println!("bare system calls {calls:?}, a snapshot {all:?}: {ratio:.3} times (median of paired rounds)");
