@@ -26,7 +26,7 @@ const OF_EXIT: [&str; 12] = [
 ];
 
 /// A process: pid and start.
-pub(crate) type Identity = (u64, u64);
+pub type Identity = (u64, u64);
 
 impl Session {
     /// Asserts that nothing is lost, that events are in kernel order, and that each process has one whole life.
@@ -41,7 +41,9 @@ impl Session {
         }
         self.assert_ordered();
         self.assert_lives();
-        self.assert_family();
+        assert_family(&self.processes);
+        let depths = self.processes.iter().map(|row| number(row, "depth"));
+        assert_eq!(self.summary["max_depth"].as_u64(), depths.max(), "max_depth");
         self.assert_summary();
         self
     }
@@ -91,18 +93,6 @@ impl Session {
     }
 
     #[track_caller]
-    fn assert_family(&self) {
-        let depths: HashMap<Identity, u64> =
-            self.processes.iter().map(|row| (identity(row), number(row, "depth"))).collect();
-        assert_eq!(depths.len(), self.processes.len(), "each identity once");
-        for row in self.processes.iter().filter(|row| row["is_root"] == false) {
-            let above = depths.get(&parent(row)).unwrap_or_else(|| panic!("no parent of {row}"));
-            assert_eq!(number(row, "depth"), above + 1, "depth of {row}");
-        }
-        assert_eq!(self.summary["max_depth"].as_u64(), depths.values().max().copied(), "max_depth");
-    }
-
-    #[track_caller]
     fn assert_summary(&self) {
         let root = self.root();
         for field in ["pid", "starttime_ticks", "exit_code", "exit_signal"] {
@@ -122,8 +112,24 @@ impl Session {
     }
 }
 
+/// Asserts that each process has one row, and each but the root a parent above it.
+///
+/// # Panics
+/// If one has not.
+#[track_caller]
+pub fn assert_family(processes: &[Value]) {
+    let depths: HashMap<Identity, u64> =
+        processes.iter().map(|row| (identity(row), number(row, "depth"))).collect();
+    assert_eq!(depths.len(), processes.len(), "each identity once");
+    for row in processes.iter().filter(|row| row["is_root"] == false) {
+        let above = depths.get(&parent(row)).unwrap_or_else(|| panic!("no parent of {row}"));
+        assert_eq!(number(row, "depth"), above + 1, "depth of {row}");
+    }
+}
+
 /// Whom a row or an event is about.
-pub(crate) fn identity(row: &Value) -> Identity {
+#[must_use]
+pub fn identity(row: &Value) -> Identity {
     (number(row, "pid"), number(row, "starttime_ticks"))
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn stubborn(args: &[String]) -> i32 {
 }
 
 /// A child takes over from its parent, again and again: whoever is killed has been replaced already.
-fn hand_on(tell: &mut impl Write, until: Instant) -> i32 {
+pub(crate) fn hand_on(tell: &mut impl Write, until: Instant) -> i32 {
     for generation in 0.. {
         if Instant::now() > until {
             break;

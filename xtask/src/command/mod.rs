@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_ebpf;
+mod chaos;
 mod check_ebpf;
 mod readme;
 mod run;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
         /// Run the tests with one of these in their names
         filters: Vec<String>,
     },
+    /// Kill tracers and recoveries at random moments, as root
+    Chaos(chaos::Options),
     /// Measure what tracer costs, each figure beside its budget and its peers, as root
     Bench(bench::Options),
     /// Compile the eBPF programs into tracer-ebpf/prebuilt/
@@ -59,6 +62,7 @@ impl Command {
             Self::Run { .. } => run::execute(&workspace),
             Self::Test { kernel, filters, .. } if kernel.is_empty() => test::execute(&workspace, &filters),
             Self::Test { kernel, record, filters } => test::on_kernels(&workspace, &kernel, &filters, record),
+            Self::Chaos(options) => chaos::execute(&workspace, &options),
             Self::Bench(options) => bench::execute(&workspace, &options),
             Self::BuildEbpf => build_ebpf::execute(&workspace),
             Self::CheckEbpf => check_ebpf::execute(&workspace),

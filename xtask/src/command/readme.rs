@@ -73,11 +73,10 @@ fn run(workspace: &Workspace, example: &Example, scratch: &Path) -> Result<()> {
     let mut command = Command::new("timeout");
     command.arg("--foreground").arg(LIMIT.as_secs().to_string()).args(["sh", "-c", &example.text]);
     command.current_dir(workspace.root()).stdin(Stdio::null());
-    for (name, dir) in [("TRACER_LOG_DIR", "log"), ("TRACER_TMPFS_PATH", "tmpfs")] {
-        let dir = scratch.join(dir);
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        command.env(name, dir);
-    }
+    // The log directory is made by tracer: root does not write into somebody else's.
+    let tmpfs = scratch.join("tmpfs");
+    fs::create_dir_all(&tmpfs).with_context(|| format!("cannot make {}", tmpfs.display()))?;
+    command.env("TRACER_LOG_DIR", scratch.join("log")).env("TRACER_TMPFS_PATH", tmpfs);
     if privileged::is_root()? && child::find("sudo").is_none() {
         let mut path = stand_in_sudo(scratch)?.into_os_string();
         path.push(":");

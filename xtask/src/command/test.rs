@@ -31,6 +31,29 @@ pub(crate) fn execute(workspace: &Workspace, filters: &[String]) -> Result<()> {
     conclude(tally)
 }
 
+/// One test of one live suite, with all that it prints, and these variables.
+pub(crate) fn one(
+    workspace: &Workspace,
+    suite: &str,
+    name: &str,
+    variables: &[(&str, &OsStr)],
+) -> Result<()> {
+    let shm = Listing::take()?;
+    build(workspace)?;
+    let begins = format!("{suite}-");
+    let is_it =
+        |path: &&PathBuf| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&begins));
+    let suites = live_suites(workspace)?;
+    let suite = suites.iter().find(is_it).with_context(|| format!("package `tests` has no suite {suite}"))?;
+    let tracer = workspace.tracer();
+    let own = [("TRACER_BIN", tracer.as_os_str()), ("TRACER_TEST", OsStr::new("1"))];
+    let mut command = privileged::command(suite, &[own.as_slice(), variables].concat())?;
+    command.current_dir(workspace.root().join("tests")).args(["--exact", name, "--nocapture"]);
+    let tally = suite::run(&mut command)?;
+    shm.check_unchanged()?;
+    conclude(tally)
+}
+
 /// The live suites on other kernels. What comes of it is recorded, or held against what is.
 pub(crate) fn on_kernels(
     workspace: &Workspace,
