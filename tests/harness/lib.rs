@@ -2,6 +2,8 @@
 //! with what the kernel told the program's own parent.
 //!
 //! - [`Trace`] runs tracer in a directory of its own and gives an [`Outcome`], or the [`Session`] that it left.
+//! - [`conform`] runs a command bare and under wrappers and compares what each saw; [`terminal`] is a person at a real
+//!   pseudo-terminal.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
 //! - [`schema`] holds every file against its published schema.
@@ -18,17 +20,19 @@
 )]
 
 mod agree;
+pub mod conform;
 pub mod escape;
 mod order;
 mod place;
 mod recover;
 pub mod schema;
 mod session;
+pub mod terminal;
 mod trace;
 pub mod truth;
 mod whole;
 
-pub use place::{tracer, workload};
+pub use place::{reveal, tracer, workload};
 pub use recover::Recovered;
 pub use session::{Session, is_alive, words};
 pub use trace::{Outcome, Trace};

@@ -55,7 +55,7 @@ impl Place {
     }
 }
 
-fn open_to_all(path: &Path, mode: u32) {
+pub(crate) fn open_to_all(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
@@ -69,6 +69,12 @@ fn profile_dir() -> PathBuf {
 #[must_use]
 pub fn workload() -> PathBuf {
     built(profile_dir().join("workload"), "cargo build -p tests")
+}
+
+/// The program that tells what it was given, which cargo builds before any test.
+#[must_use]
+pub fn reveal() -> PathBuf {
+    built(profile_dir().join("reveal"), "cargo build -p tests")
 }
 
 /// The tracer under test: `$TRACER_BIN`, or the one beside the tests.

@@ -120,10 +120,20 @@ impl Outcome {
         is_killed(command.args(["--", "sh", "-c", "true; true"]))
     }
 
+    /// Runs a script, its rows moving to the log directory often, killed at the `nth` of these system calls of one of tracer's
+    /// threads.
+    #[must_use]
+    pub fn spooling_is_killed_at(&self, call: &str, nth: u32, script: &str) -> bool {
+        let mut command = killed_at(call, nth);
+        command.arg("-f").arg(place::tracer()).args(["run", "-q", "--spool-limit", "64K"]);
+        command.arg("--log-dir").arg(self.place.log()).arg("--tmpfs-path").arg(self.place.runtime());
+        is_killed(command.args(["--", "sh", "-c", script]))
+    }
+
     /// The names in the directory of sessions, of finished ones and others.
     #[must_use]
     pub fn session_names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.place.log().join("sessions")).unwrap();
+        let Ok(entries) = fs::read_dir(self.place.log().join("sessions")) else { return Vec::new() };
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

@@ -51,6 +51,15 @@ impl Trace {
         Self::command(["sh", "-c", script])
     }
 
+    /// Runs a script in a mount namespace of its own, in which `$0` is tracer and `$1` the workload binary: what it mounts is
+    /// gone with it. The directories of the run are `../log` and `../run`.
+    #[must_use]
+    pub fn inside(script: &str) -> Outcome {
+        let words = ["unshare", "-m", "sh", "-c", script].map(OsString::from);
+        let binaries = [place::tracer(), place::workload()].map(std::path::PathBuf::into_os_string);
+        Self::command(words.into_iter().chain(binaries)).without_tracer()
+    }
+
     /// Traces a case of the workload binary, which is then the root.
     pub fn case<const N: usize>(case: [&str; N]) -> Self {
         let workload = place::workload().into_os_string();
@@ -213,7 +222,7 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
 }
 
 /// Waits for the child's end. At the deadline kills the process group, which is its own.
-fn ends_in_time(child: &Child, seconds: i64) -> bool {
+pub(crate) fn ends_in_time(child: &Child, seconds: i64) -> bool {
     let pid = Pid::from_child(child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
     let deadline = Timespec { tv_sec: seconds, tv_nsec: 0 };

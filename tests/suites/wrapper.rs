@@ -186,3 +186,12 @@ fn a_wrapper_that_ran_nothing_is_an_error_unless_that_is_to_be_passed_over() {
     let session = words().flags(["--on-unresolved", "continue"]).run();
     assert_eq!(session.outcome.status.code(), Some(127), "{}", session.outcome.stderr);
 }
+
+#[test]
+fn a_command_that_runs_as_somebody_else_is_recorded_and_its_target_found() {
+    let session = Trace::sh("sleep 0.1; exit 3").flags(["--user", "nobody", "--target", "sleep"]).run();
+    session.assert_whole();
+    assert_eq!(session.outcome.status.code(), Some(3), "{}", session.outcome.stderr);
+    assert!(session.processes.iter().all(|row| row["uid"] == NOBODY), "{:#?}", session.processes);
+    assert_eq!((&session.target()["comm"], session.target_rows().len() >= 2), (&json!("sleep"), true));
+}

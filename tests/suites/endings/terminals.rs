@@ -83,7 +83,7 @@ fn a_shell_inside_has_its_jobs() {
     terminal.await_text("inside");
     terminal.type_keys("\x1a");
     terminal.await_text("Stopped");
-    terminal.type_keys("kill -9 %1; wait %1; exit 6\r");
+    terminal.type_keys("kill -9 %1; while jobs | grep -q Stopped; do :; done; exit 6\r");
     assert_eq!(terminal.end(), 6);
 }
 

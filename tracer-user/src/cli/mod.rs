@@ -30,7 +30,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(Box<run::Run>),
     Recover(recover::Recover),
     Clear(clear::Clear),
 }
@@ -39,7 +39,13 @@ enum Command {
 /// is tracer's own failure, not the command's.
 #[must_use]
 pub fn main() -> u8 {
-    let inherited = Inherited::capture();
+    let inherited = match Inherited::capture() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            report::say(&error.to_string());
+            return FAILED;
+        }
+    };
     reserve_standard_streams();
     std::panic::catch_unwind(|| dispatch(&inherited)).unwrap_or(FAILED)
 }

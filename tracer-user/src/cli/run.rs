@@ -17,6 +17,7 @@ use crate::run::outcome::{End, FAILED};
 use crate::run::plan::{OnUnresolved, Plan};
 use crate::run::sampling::{Rhythm, Scope};
 use crate::run::signals::{Inherited, die_by};
+use crate::run::user::Account;
 use crate::run::{RunError, run, support};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
@@ -50,6 +51,9 @@ pub(super) struct Run {
     /// Keep what a running session has so far in DIR/tracer-UID [default: /dev/shm]
     #[arg(long, value_name = "DIR", env = "TRACER_TMPFS_PATH")]
     tmpfs_path: Option<PathBuf>,
+    /// Let it take SIZE there, 64K or more; older rows move to the log directory
+    #[arg(long, value_name = "SIZE", value_parser = super::size::parse_spool, default_value = "32M")]
+    spool_limit: u64,
     /// The workload is the process of this NAME, instead of the first behind the wrappers
     #[arg(long, value_name = "NAME", value_parser = parse_target)]
     target: Option<Wanted>,
@@ -68,6 +72,9 @@ pub(super) struct Run {
     /// Where an anomaly begins: FD_HIGH=0.9, HIGH_CPU=90/30s (for so long), RSS_GROWTH=200/5m (within) …; may be given again
     #[arg(long = "threshold", value_name = "KIND=VALUE[/TIME]")]
     thresholds: Vec<String>,
+    /// Run the command as USER, a name or an id, with that user's groups and no capability
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
     /// Leave arguments out of all files
     #[arg(long)]
     redact_args: bool,
@@ -147,6 +154,7 @@ impl Run {
                 object: std::env::var_os("TRACER_BPF_OBJECT").map(PathBuf::from),
             },
             tmpfs_path: tmpfs_path(self.tmpfs_path)?,
+            spool_limit: self.spool_limit,
             log_dir: self.log_dir.map_or_else(default_log_dir, Ok)?,
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),
@@ -167,6 +175,8 @@ impl Run {
             },
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
+            silent: self.quiet,
+            user: self.user.as_deref().map(account).transpose()?,
             reader: invoker(),
             keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },
         })
@@ -185,6 +195,15 @@ enum Unresolved {
 enum Sample {
     Tree,
     Target,
+}
+
+/// Whose account the command is to run under, if this process may give it.
+fn account(name: &str) -> Result<Account, String> {
+    let found = Account::look_up(name).and_then(|account| {
+        account.check(support::effective_capabilities().unwrap_or(u64::MAX))?;
+        Ok(account)
+    });
+    found.map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }
 
 fn thresholds(texts: &[String]) -> Result<Thresholds, String> {

@@ -16,7 +16,7 @@ use super::kill::Killing;
 use super::listener::Listener;
 use super::plan::Plan;
 use super::sampling::Sampling;
-use super::signals::{Received, Signals};
+use super::signals::{Number, Sent, Signals};
 use super::spawn::{Child, Ended};
 use super::streams::Streams;
 use super::timers::Timers;
@@ -55,12 +55,14 @@ pub(super) struct Follower<'a> {
     urgency: Option<Urgency>,
     gone: Gone,
     ended: Option<Ended>,
+    /// The command was sent this signal by itself, so it is not passed on.
+    has_already: Option<Number>,
 }
 
 /// What woke tracer.
 enum Woken {
     Ended,
-    Signal(Received),
+    Signal(Sent),
     Up(Timer),
     Round,
     SearchIsUp,
@@ -107,6 +109,7 @@ impl<'a> Follower<'a> {
             urgency: None,
             gone: Gone::default(),
             ended: None,
+            has_already: None,
         }
     }
 
@@ -140,7 +143,7 @@ impl<'a> Follower<'a> {
                     }
                 } => woken,
             };
-            self.woken(woken);
+            self.woken(woken).await;
         }
         self.see_the_dying_out().await;
         // Its priority is not for what follows; and the terminal is put back before tracer says anything on it.
@@ -150,12 +153,12 @@ impl<'a> Follower<'a> {
         Followed { ended, why: self.ending.why().unwrap_or(Why::Ended), since_ns: self.since_ns }
     }
 
-    fn woken(&mut self, woken: Woken) {
+    async fn woken(&mut self, woken: Woken) {
         match woken {
             // Output is no reason to look at anything else.
             Woken::Output => return self.output(),
             Woken::Up(timer) => self.up(timer),
-            Woken::Signal(signal) => self.signal(signal),
+            Woken::Signal(sent) => self.signal(sent).await,
             Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
         self.catch_up();
@@ -200,10 +203,6 @@ impl<'a> Follower<'a> {
         let ended = self.recording.take_ended();
         self.sampling.ended(&ended);
         self.look_for_the_target();
-        if let Err((path, error)) = self.recording.lines.events.flush() {
-            let path = path.display();
-            log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
-        }
         self.programs.flush_diagnostics();
     }
 

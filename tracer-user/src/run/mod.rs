@@ -14,7 +14,10 @@
 //! - `streams`: the command's output where it has to be seen, and its terminal where it has one of its own.
 //! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
-//! - [`spawn`], [`signals`]: the command as a child that notices nothing.
+//! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
+//!   `passing`: signals that were sent to tracer.
+//!   [`user`]: as whom. `ties`: who dies with whom.
+//!   `pipes`: pipes that are the command's alone. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
 mod background;
@@ -22,18 +25,24 @@ pub mod ending;
 mod enrol;
 mod follow;
 mod gone;
+mod job;
 pub mod kill;
 pub mod limits;
 pub mod listener;
 pub mod outcome;
+mod passing;
+mod pipes;
 pub mod plan;
+pub mod room;
 pub mod sampling;
 pub mod signals;
 pub mod spawn;
 mod streams;
 pub mod support;
+mod ties;
 mod timers;
 mod urgency;
+pub mod user;
 
 use std::sync::Arc;
 
@@ -105,6 +114,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let child = start(plan, inherited, &ends, me, &mut programs)?;
         // Ends of pipes: as long as tracer has them too, nobody sees that the command has closed its own.
         drop(ends);
+        inherited.pipes.let_go(plan.silent);
         // Only now: rings that are mapped before the fork would count as the command's own memory.
         let mut follower = Follower::new(plan, &mut programs, recording, &boot_id, &child, streams);
         let background = Background::start(plan);
@@ -123,7 +133,10 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let told = Facts { ended, why, since_ns, me, unresolved, loss, boot_id: &boot_id, kernel };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
-        if let Err(error) = retention::apply(&log_dir, &plan.keep) {
+        // Where no session could be written that was said already.
+        if outcome.session.is_ok()
+            && let Err(error) = retention::apply(&log_dir, &plan.keep)
+        {
             log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());
         }
         Ok(outcome)
@@ -139,7 +152,7 @@ fn start(
     programs: &mut Programs,
 ) -> Result<Child, RunError> {
     programs.track_children_of(me)?;
-    let child = Child::spawn(&plan.command, inherited, ends);
+    let child = Child::spawn(&plan.command, plan.user.as_ref(), inherited, ends);
     if let Err(error) = programs.stop_tracking_children_of(me.pid) {
         log::warn!("{error}; tracer itself seems to start processes");
     }

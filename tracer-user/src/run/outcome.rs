@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::ending::Why;
 use super::limits::Limits;
 use super::plan::Plan;
-use super::spawn::{Ended, exit_code_of};
+use super::spawn::Ended;
 use crate::kernel::event::Status;
 use crate::kernel::events::boot_ns;
 use crate::kernel::loss::Loss;
@@ -68,7 +68,7 @@ pub enum End {
     Code(u8),
     /// By this signal.
     Signal(u8),
-    /// With this code, since the command could not be run: the error of `execvp`.
+    /// With this code, since the command could not be run: the error of `execvp`, or of becoming another user (125).
     NotRun(u8, i32),
     /// With 125: there was no workload behind the wrappers.
     Unresolved,
@@ -79,7 +79,7 @@ impl End {
         let ended = facts.ended;
         match (facts.why, ended.not_run) {
             (Why::Unresolved, _) => Self::Unresolved,
-            (_, Some(errno)) => Self::NotRun(exit_code_of(errno), errno),
+            (_, Some(errno)) => Self::NotRun(Status(ended.status).exit_code().unwrap_or(FAILED), errno),
             (why, None) if limits.preserve_status || why == Why::Ended => Self::own(Status(ended.status)),
             (Why::TimedOut | Why::Idle, None) => Self::Code(TIMED_OUT),
             (Why::Told, None) => Self::Signal(TERM),
@@ -231,10 +231,11 @@ fn ordered<'a>(
     }
 }
 
-/// Removes the trace file and then its sidecar, once the session is in its place; without one they are all that is left.
+/// Removes the older rows, the trace file and then its sidecar, once the session is in its place; without one they are all
+/// that is left, and a later recovery makes it.
 fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
-    if let Err(error) = recording.lines.events.remove() {
-        log::warn!("the trace file can't be removed ({error})");
+    if let Err((path, error)) = recording.lines.events.remove() {
+        log::warn!("{} can't be removed ({error})", path.display());
     } else if let Some(Err(error)) = enrolled.map(Enrolled::withdraw) {
         log::warn!("the enrollment sidecar can't be removed ({error})");
     }

@@ -169,13 +169,17 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// Why a command that could not be executed did not run: `error` is that of exec.
+/// Why a command that could not be executed did not run: `error` is that of exec or, with code 125, of becoming the user that
+/// it was to run as.
 #[must_use]
 pub fn not_run<'a>(command: &[u8], error: &io::Error, code: u8, root: &'a Member) -> Verdict<'a> {
     let error = error.to_string();
     let reason = error.split(" (os error").next().unwrap_or_default();
     Verdict {
-        sentence: format!("{} can't be run: {reason}", for_terminal(command)),
+        sentence: match code {
+            125 => format!("{} can't be run as that user: {reason}", for_terminal(command)),
+            _ => format!("{} can't be run: {reason}", for_terminal(command)),
+        },
         cause: Cause::NotRun,
         exit_code: Some(code),
         ..Verdict::of(root, None)

@@ -3,8 +3,10 @@
 use super::Follower;
 use crate::kernel::events::boot_ns;
 use crate::run::ending::{Action, Input, Timer};
+use crate::run::job;
 use crate::run::kill::terminate;
-use crate::run::signals::Received;
+use crate::run::passing::has_it;
+use crate::run::signals::{Number, Sent};
 use crate::run::streams::Seen;
 use crate::run::urgency::Urgency;
 
@@ -22,6 +24,7 @@ impl Follower<'_> {
 
     fn act(&mut self, action: Action) {
         match action {
+            Action::PassOn(signal) if self.has_already == Some(signal) => {}
             Action::PassOn(signal) => self.signal_command(signal),
             Action::Terminate => self.terminate(),
             Action::Kill => {
@@ -57,15 +60,29 @@ impl Follower<'_> {
     }
 
     /// tracer was sent a signal.
-    pub(super) fn signal(&mut self, signal: Received) {
-        let Received { number, keyed } = signal;
-        if !keyed {
-            self.happened(Input::Told(number));
-        } else if number == libc::SIGHUP && self.streams.have_a_terminal() {
+    pub(super) async fn signal(&mut self, sent: Sent) {
+        // A command with a terminal of its own is no part of a job of tracer's.
+        let is_of_a_job = self.ended.is_none() && !self.streams.have_a_terminal();
+        match sent.signal {
+            libc::SIGCHLD if is_of_a_job => job::attend(self.child, false),
+            libc::SIGCHLD => {}
+            libc::SIGCONT if is_of_a_job => job::attend(self.child, true),
+            signal if sent.keyed => self.keyed(signal),
+            signal => {
+                let has_it = has_it(sent, &mut self.listener, &mut self.recording).await;
+                self.has_already = has_it.then_some(signal);
+                self.happened(Input::Told(signal));
+                self.has_already = None;
+            }
+        }
+    }
+
+    fn keyed(&mut self, signal: Number) {
+        if signal == libc::SIGHUP && self.streams.have_a_terminal() {
             // Nobody sits at tracer's terminal any more, so nobody does at the command's.
-            self.signal_command(number);
-        } else if self.ended.is_some() || !self.streams.keyed(number) {
-            self.happened(Input::Keyed(number));
+            self.signal_command(signal);
+        } else if self.ended.is_some() || !self.streams.keyed(signal) {
+            self.happened(Input::Keyed(signal));
         }
     }
 
@@ -105,7 +122,7 @@ impl Follower<'_> {
     }
 
     /// The command alone. One that has ended needs none.
-    fn signal_command(&self, signal: libc::c_int) {
+    fn signal_command(&self, signal: Number) {
         if self.ended.is_none() {
             self.child.signal(signal);
         }

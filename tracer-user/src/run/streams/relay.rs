@@ -216,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn who_writes_waits_for_who_reads_and_no_byte_is_lost() {
         let (mut writer, mut relay, mut reader) = relay();
-        let bytes: Vec<u8> = (0..10 * PIECE).map(|index| (index % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(10 * PIECE).collect();
         let sent = bytes.clone();
         let writing = std::thread::spawn(move || writer.write_all(&sent).unwrap());
         // Nobody reads: one pipe is full, one piece is held, and the other pipe fills up.
