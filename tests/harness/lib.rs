@@ -6,6 +6,7 @@
 //!   pseudo-terminal.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`schema`] holds every file against its published schema.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
 //! Nothing here is shared between tests, so any number may run at once. Nothing is skipped: without the privileges or
@@ -24,6 +25,7 @@ pub mod escape;
 mod order;
 mod place;
 mod recover;
+pub mod schema;
 mod session;
 pub mod terminal;
 mod trace;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::session::files_below;
-use crate::{Outcome, Session, place};
+use crate::session::{files_below, is_hidden};
+use crate::{Outcome, Session, place, schema};
 
 /// What `tracer recover --json` said.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ impl Recovered {
     fn of(child: Child) -> Self {
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let reports = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let reports: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        schema::assert_shapes("recover", &reports);
         Self { code: output.status.code(), reports }
     }
 
@@ -119,25 +120,30 @@ impl Outcome {
         is_killed(command.args(["--", "sh", "-c", "true; true"]))
     }
 
+    /// Runs a script, its rows moving to the log directory often, killed at the `nth` of these system calls of one of tracer's
+    /// threads.
+    #[must_use]
+    pub fn spooling_is_killed_at(&self, call: &str, nth: u32, script: &str) -> bool {
+        let mut command = killed_at(call, nth);
+        command.arg("-f").arg(place::tracer()).args(["run", "-q", "--spool-limit", "64K"]);
+        command.arg("--log-dir").arg(self.place.log()).arg("--tmpfs-path").arg(self.place.runtime());
+        is_killed(command.args(["--", "sh", "-c", script]))
+    }
+
     /// The names in the directory of sessions, of finished ones and others.
     #[must_use]
     pub fn session_names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.place.log().join("sessions")).unwrap();
+        let Ok(entries) = fs::read_dir(self.place.log().join("sessions")) else { return Vec::new() };
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
 
-    /// Asserts that every file of every session is whole JSON, line by line.
+    /// Asserts that every file of every session, and the index, has its published shape.
     pub fn assert_readable(&self) {
-        for path in files_below(&self.place.log()) {
-            if path.extension().is_some_and(|end| end == "jsonl") {
-                crate::session::lines(&path);
-            } else {
-                serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap();
-            }
-        }
+        let files = files_below(&self.place.log());
+        files.iter().filter(|path| !is_hidden(path)).for_each(|path| schema::assert_file(path));
     }
 
     /// Makes all that is left look a minute old.

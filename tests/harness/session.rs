@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::truth::{self, Note, Reaped, Row, Shown};
-use crate::{Outcome, escape};
+use crate::{Outcome, escape, schema};
 
 /// A finished session, with the truth that the workloads wrote meanwhile.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ impl Session {
         let dir = &dirs[0];
         let left = files_below(&outcome.place.runtime());
         assert!(left.is_empty(), "the runtime directory is left empty, not with {left:?}");
+        files_below(&log).iter().filter(|path| !is_hidden(path)).for_each(|path| schema::assert_file(path));
         Self {
             summary: serde_json::from_str(&text(&dir.join("summary.json"))).unwrap(),
             processes: lines(&dir.join("processes.jsonl")),
@@ -204,6 +205,11 @@ pub(crate) fn lines(path: &Path) -> Vec<Value> {
     let parsed =
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
     parsed.collect()
+}
+
+/// Marks and locks are no files of a session.
+pub(crate) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {

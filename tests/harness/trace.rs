@@ -51,6 +51,15 @@ impl Trace {
         Self::command(["sh", "-c", script])
     }
 
+    /// Runs a script in a mount namespace of its own, in which `$0` is tracer and `$1` the workload binary: what it mounts is
+    /// gone with it. The directories of the run are `../log` and `../run`.
+    #[must_use]
+    pub fn inside(script: &str) -> Outcome {
+        let words = ["unshare", "-m", "sh", "-c", script].map(OsString::from);
+        let binaries = [place::tracer(), place::workload()].map(std::path::PathBuf::into_os_string);
+        Self::command(words.into_iter().chain(binaries)).without_tracer()
+    }
+
     /// Traces a case of the workload binary, which is then the root.
     pub fn case<const N: usize>(case: [&str; N]) -> Self {
         let workload = place::workload().into_os_string();

@@ -3,6 +3,7 @@
 //! stdout is for results, stderr for talk; tracer's own words begin with `tracer: `.
 
 mod clear;
+mod endings;
 mod ground;
 mod logger;
 mod recover;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::endings::Endings;
 use super::ground::{default_log_dir, invoker, tmpfs_path};
 use super::size::{RingSizes, parse_rings};
 use super::span;
@@ -26,10 +27,13 @@ use crate::session::retention::Keep;
 const EXAMPLES: &str = "\
 Examples:
   sudo tracer run -- make -j8
-  sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh";
+  sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh
+  sudo tracer run --timeout 30m --kill-after 10s --orphans kill -- ./test.sh
+  sudo tracer run --until 'listening on' --drain 1s -- ./server";
 
 const AFTER: &str = "\
-Exit status: the command's own, or death by the same signal; 125 if tracer itself failed, 126 if the command \
+Exit status: the command's own, or death by the same signal; 124 if its time was up, 0 if its output matched, death by \
+SIGTERM if tracer was sent that; 125 if tracer itself failed, 126 if the command \
 can't be run, 127 if it is not found.";
 
 /// Run a command and record its whole process tree
@@ -48,6 +52,9 @@ pub(super) struct Run {
     /// Keep what a running session has so far in DIR/tracer-UID [default: /dev/shm]
     #[arg(long, value_name = "DIR", env = "TRACER_TMPFS_PATH")]
     tmpfs_path: Option<PathBuf>,
+    /// Let it take SIZE there, 64K or more; older rows move to the log directory
+    #[arg(long, value_name = "SIZE", value_parser = super::size::parse_spool, default_value = "32M")]
+    spool_limit: u64,
     /// The workload is the process of this NAME, instead of the first behind the wrappers
     #[arg(long, value_name = "NAME", value_parser = parse_target)]
     target: Option<Wanted>,
@@ -99,6 +106,8 @@ pub(super) struct Run {
     /// Say more; twice: also what the programs in the kernel have to say
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
+    #[command(flatten)]
+    endings: Endings,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -156,6 +165,7 @@ impl Run {
                 object: std::env::var_os("TRACER_BPF_OBJECT").map(PathBuf::from),
             },
             tmpfs_path: tmpfs_path(self.tmpfs_path)?,
+            spool_limit: self.spool_limit,
             log_dir: self.log_dir.map_or_else(default_log_dir, Ok)?,
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),
@@ -166,6 +176,7 @@ impl Run {
                 Unresolved::Abort => OnUnresolved::Abort,
                 Unresolved::Continue => OnUnresolved::Continue,
             },
+            limits: self.endings.limits(),
             rhythm: Rhythm {
                 interval: self.interval,
                 scope: match self.sample {

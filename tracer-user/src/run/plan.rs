@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::sampling::Rhythm;
 use super::user::Account;
 use crate::kernel::load::Settings;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub log_dir: PathBuf,
     /// Where the runtime directory lies.
     pub tmpfs_path: PathBuf,
+    /// Bytes that the trace file in the runtime directory may take.
+    pub spool_limit: u64,
     /// Sizes of the kernel side.
     pub settings: Settings,
     /// Which process is the workload.
@@ -35,6 +38,8 @@ pub struct Plan {
     pub resolve_timeout: Option<Duration>,
     /// What to do where it is not found.
     pub on_unresolved: OnUnresolved,
+    /// What ends it, if it does not end by itself.
+    pub limits: Limits,
     /// When and of whom snapshots are taken.
     pub rhythm: Rhythm,
     /// Where anomalies begin.

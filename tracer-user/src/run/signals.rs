@@ -3,7 +3,7 @@
 //! tracer has no handlers. Signals that would end it are blocked and read from a descriptor (signalfd(2)), so what the
 //! command inherits is easily put back: its mask, and the three dispositions that tracer needs otherwise. A signal that
 //! somebody sent to tracer was meant for the command, and is passed on. Those of a terminal reach the command by
-//! themselves; tracer only has to survive them.
+//! themselves, unless it has a terminal of its own; tracer only has to survive them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,8 +12,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use rustix::process::{Pid, Resource, Rlimit, setrlimit};
 use tokio::io::unix::AsyncFd;
 
+use super::pipes::Pipes;
 use super::room::{NoRoom, Room};
-use super::streams::Streams;
 use super::ties::Ties;
 
 /// A signal's number.
@@ -68,7 +68,7 @@ pub struct Inherited {
     mask: libc::sigset_t,
     room: Room,
     ties: Ties,
-    pub(super) streams: Streams,
+    pub(super) pipes: Pipes,
 }
 
 impl Inherited {
@@ -79,7 +79,7 @@ impl Inherited {
         // is gone since exec, so what comes back is SIG_DFL or SIG_IGN.
         let dispositions = OWN.map(|(signal, own)| unsafe { libc::signal(signal, own) });
         let mask = change_mask(libc::SIG_BLOCK, &[]);
-        Ok(Self { dispositions, mask, room, ties: Ties::note(), streams: Streams::note() })
+        Ok(Self { dispositions, mask, room, ties: Ties::note(), pipes: Pipes::note() })
     }
 
     /// In the child: puts everything back.
@@ -143,14 +143,13 @@ impl Signals {
         Ok(Self { descriptor: unsafe { AsyncFd::register(descriptor) }? })
     }
 
-    /// Waits for a signal that is to be passed on, or for SIGCHLD, which is tracer's own.
+    /// Waits for the next one. SIGCHLD, which is tracer's own, is among them.
     pub async fn next(&mut self) -> Sent {
         loop {
             let Ok(mut ready) = self.descriptor.readable().await else { return std::future::pending().await };
             match read_one(ready.get_inner()) {
                 None => ready.clear_ready(),
-                Some((sent, SI_KERNEL)) if FROM_TERMINALS.contains(&sent.signal) => {}
-                Some((sent, _)) => return sent,
+                Some(sent) => return sent,
             }
         }
     }
@@ -163,10 +162,12 @@ pub struct Sent {
     pub signal: Number,
     /// The process that sent it.
     pub sender: u32,
+    /// A terminal sent it, to everybody in a process group.
+    pub keyed: bool,
 }
 
-/// The next signal and its `si_code`, if one is waiting.
-fn read_one(descriptor: &OwnedFd) -> Option<(Sent, i32)> {
+/// The next signal, if one is waiting.
+fn read_one(descriptor: &OwnedFd) -> Option<Sent> {
     let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
     let size = size_of::<libc::signalfd_siginfo>();
     // SAFETY: writes at most `size` bytes to a local of that size.
@@ -176,8 +177,9 @@ fn read_one(descriptor: &OwnedFd) -> Option<(Sent, i32)> {
     }
     // SAFETY: integers only, and the kernel has filled all of it.
     let info = unsafe { info.assume_init() };
-    let sent = Sent { signal: Number::try_from(info.ssi_signo).ok()?, sender: info.ssi_pid };
-    Some((sent, info.ssi_code))
+    let signal = Number::try_from(info.ssi_signo).ok()?;
+    let keyed = info.ssi_code == SI_KERNEL && FROM_TERMINALS.contains(&signal);
+    Some(Sent { signal, sender: info.ssi_pid, keyed })
 }
 
 /// Stops this process by a signal, as the command was stopped; returns once it goes on. A stop by a terminal's signal does
@@ -189,8 +191,9 @@ pub(super) fn stop_by(signal: Number) {
     // SAFETY: as before.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     change_mask(libc::SIG_UNBLOCK, &[signal]);
+    let me = std::process::id().cast_signed();
     // SAFETY: a system call without pointers.
-    unsafe { libc::kill(std::process::id().cast_signed(), signal) };
+    unsafe { libc::kill(me, signal) };
     change_mask(libc::SIG_BLOCK, &[signal]);
     // SAFETY: a system call on a valid signal number with the disposition that was there before.
     unsafe { libc::signal(signal, before) };

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::clock::Time;
@@ -69,8 +69,8 @@ struct Line<'a> {
     completeness: State,
 }
 
-/// Appends the session's line.
-pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
+/// Appends the session's line, and brings it to the disk unless somebody else does so later.
+pub fn append(index: &Path, summary: &Summary<'_>, synced_later: bool) -> io::Result<()> {
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
         schema_version: summary.schema_version,
@@ -97,17 +97,40 @@ pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
         completeness: summary.completeness.state,
     })?;
     line.push(b'\n');
-    append_line(&locked(index)?, &line)
+    let file = locked(index)?;
+    append_line(&file, &line)?;
+    if synced_later {
+        return Ok(());
+    }
+    // Nobody else has to wait for the disk.
+    flock(&file, FlockOperation::Unlock)?;
+    file.sync_data()
+}
+
+/// The lines of an index that are whole, each with what is asked of it. Others, most likely torn, are passed over with one
+/// warning.
+pub(super) fn lines<'a, T: Deserialize<'a>>(index: &Path, text: &'a [u8]) -> Vec<(&'a [u8], T)> {
+    let (mut lines, mut damaged) = (Vec::new(), 0_u64);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match serde_json::from_slice(line) {
+            Ok(parsed) => lines.push((line, parsed)),
+            Err(_) if line.trim_ascii().is_empty() => {}
+            Err(_) => damaged += 1,
+        }
+    }
+    if damaged > 0 {
+        log::warn!("{} has {damaged} damaged lines; they are passed over", index.display());
+    }
+    lines
 }
 
 /// Appends the line of a session that is in its place, unless it is there.
 pub fn repair(index: &Path, id: &SessionId, mut summary: Value) -> io::Result<()> {
-    let file = locked(index)?;
-    for line in BufReader::new(&file).split(b'\n') {
-        let line: Value = serde_json::from_slice(&line?).unwrap_or_default();
-        if line["session_id"] == id.as_str() {
-            return Ok(());
-        }
+    let mut file = locked(index)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    if lines::<Value>(index, &text).iter().any(|(_, line)| line["session_id"] == id.as_str()) {
+        return Ok(());
     }
     let words = summary["command"].as_array().map_or(0, Vec::len);
     if let Some(command) = summary["command"].as_array_mut() {
@@ -199,6 +222,8 @@ mod tests {
         std::fs::write(&index, "{\"session_id\":\"to").unwrap();
         repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"})).unwrap();
         assert_eq!(lines(&index).len(), 2);
+        let text = std::fs::read(&index).unwrap();
+        assert_eq!(super::lines::<Value>(&index, &text).len(), 1, "it is passed over");
         assert_eq!(serde_json::from_str::<Value>(&lines(&index)[1]).unwrap()["session_id"], "a");
     }
 }

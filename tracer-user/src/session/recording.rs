@@ -96,7 +96,7 @@ impl Recording {
     ) -> Self {
         Self {
             tree: Tree::default(),
-            lines: Lines { events: Spool::in_memory(), processes: Rows::new(scratch) },
+            lines: Lines { events: Spool::in_memory(scratch.clone()), processes: Rows::new(scratch) },
             clock,
             directories: Directories::default(),
             resolver,

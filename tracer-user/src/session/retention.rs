@@ -94,10 +94,7 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     }
     let _lock = index::locked(&path)?;
     let text = fs::read(&path)?;
-    let lines: Vec<(&[u8], Line)> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter_map(|line| Some((line, serde_json::from_slice(line).ok()?)))
-        .collect();
+    let lines: Vec<(&[u8], Line)> = index::lines(&path, &text);
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(log_dir, line, keep)).collect();
     let surplus = keep.surplus(&known, Timestamp::now());
     if surplus == 0 {

@@ -1,34 +1,39 @@
 //! Lines of processes, which come in the order of their ends and are wanted in the order of their forks.
 //!
-//! Once they are many they go to a scratch file without a name, beside the sessions. If that can't be had or fails, they
+//! Once they are many they go to a scratch file without a name, beside the sessions: in runs, each in the wanted order, that
+//! are merged at the end. So a process that has ended takes no memory. If the scratch file can't be had or fails, lines
 //! stay in memory, after one warning; none is dropped.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
 
 use super::process_row::ProcessRow;
+use crate::record::scratch::{Scratch, Stretch};
 
 /// Lines that are kept in memory, in bytes.
 const IN_MEMORY: usize = 1 << 20;
 
+/// Memory for merging, shared by all runs, and the least and the most that one of them gets.
+const MERGING: usize = 8 << 20;
+const OF_A_RUN: std::ops::RangeInclusive<usize> = 1 << 10..=64 << 10;
+
 /// The lines.
 pub(super) struct Rows {
-    /// Where a scratch file can be made; `None`: nowhere any more.
-    scratch: Option<PathBuf>,
-    file: Option<File>,
-    /// Bytes in the file; the rest is in memory.
-    in_file: u64,
+    scratch: Scratch,
+    /// Where each run begins in the scratch file; it ends where the next one begins.
+    runs: Vec<u64>,
+    /// Lines that are in no run yet.
     memory: Vec<u8>,
-    /// Where each line lies: start of the process, offset, length.
-    index: Vec<(u64, u64, usize)>,
+    /// Where each of those lies: start of its process, offset, length.
+    index: Vec<(u64, usize, usize)>,
 }
 
 impl Rows {
     /// None yet. `scratch` is a directory for many.
     pub(super) fn new(scratch: PathBuf) -> Self {
-        Self { scratch: Some(scratch), file: None, in_file: 0, memory: Vec::new(), index: Vec::new() }
+        Self { scratch: Scratch::new(scratch), runs: Vec::new(), memory: Vec::new(), index: Vec::new() }
     }
 
     /// Adds a line.
@@ -39,51 +44,110 @@ impl Rows {
             return Err(error.into());
         }
         self.memory.push(b'\n');
-        let offset = self.in_file + before as u64;
-        self.index.push((started_ns.unwrap_or(0), offset, self.memory.len() - before));
-        if self.memory.len() > IN_MEMORY {
+        self.index.push((started_ns.unwrap_or(0), before, self.memory.len() - before));
+        if self.memory.len() > IN_MEMORY && self.scratch.takes_more() {
             self.spill();
         }
         Ok(())
     }
 
+    /// Makes a run of all that is in memory.
     fn spill(&mut self) {
-        let Some(scratch) = &self.scratch else { return };
-        let file = self.file.take().map_or_else(|| tempfile::tempfile_in(scratch), Ok);
-        let written = file.and_then(|file| {
-            let written = file.write_all_at(&self.memory, self.in_file);
-            self.file = Some(file);
-            written
-        });
-        match written {
-            Ok(()) => {
-                self.in_file += self.memory.len() as u64;
-                self.memory.clear();
-            }
-            Err(error) => {
-                log::warn!("no scratch file in {} ({error}); lines stay in memory", scratch.display());
-                self.scratch = None;
-            }
+        self.index.sort_unstable();
+        let mut run = Vec::with_capacity(self.memory.len() + Head::SIZE * self.index.len());
+        for (started_ns, offset, len) in &self.index {
+            run.extend(Head { started_ns: *started_ns, len: *len as u64 }.bytes());
+            run.extend_from_slice(&self.memory[*offset..offset + len]);
+        }
+        let begin = self.scratch.len();
+        if self.scratch.append(&run) {
+            self.runs.push(begin);
+            self.memory.clear();
+            self.index.clear();
         }
     }
 
     /// Copies the lines, in the order in which their processes were forked.
     pub(super) fn copy_to(&mut self, to: &mut impl Write) -> io::Result<()> {
         self.index.sort_unstable();
-        let mut line = Vec::new();
-        for (_, offset, len) in &self.index {
-            line.resize(*len, 0);
-            match (offset.checked_sub(self.in_file), &self.file) {
-                (None, Some(file)) => file.read_exact_at(&mut line, *offset)?,
-                (None, None) => return Err(io::ErrorKind::NotFound.into()),
-                (Some(at), _) => {
-                    let at = usize::try_from(at).map_err(io::Error::other)?;
-                    line.copy_from_slice(&self.memory[at..at + len]);
-                }
+        let room = (MERGING / self.runs.len().max(1)).clamp(*OF_A_RUN.start(), *OF_A_RUN.end());
+        let ends = self.runs.iter().copied().skip(1).chain([self.scratch.len()]);
+        let stretches = self.runs.iter().zip(ends).map(|(begin, end)| self.scratch.part(*begin, end));
+        let mut runs: Vec<Run<'_>> =
+            stretches.map(|stretch| Run::new(stretch, room)).collect::<io::Result<_>>()?;
+        let mut later = self.index.iter().peekable();
+        let first = |(number, run): (usize, &Run<'_>)| Some(Reverse((run.head?.started_ns, number)));
+        let mut heads: BinaryHeap<_> = runs.iter().enumerate().filter_map(first).collect();
+        loop {
+            // Of the same start, what ended first comes first: that in runs before that in memory.
+            let next_later = later.peek().map(|line| line.0);
+            match heads.peek() {
+                Some(Reverse((started_ns, _))) if next_later.is_none_or(|other| *started_ns <= other) => {}
+                _ => match later.next() {
+                    None => return Ok(()),
+                    Some((_, offset, len)) => {
+                        to.write_all(&self.memory[*offset..offset + len])?;
+                        continue;
+                    }
+                },
             }
-            to.write_all(&line)?;
+            let Some(Reverse((_, number))) = heads.pop() else { continue };
+            let run = &mut runs[number];
+            run.copy_line(to)?;
+            heads.extend(run.head.map(|head| Reverse((head.started_ns, number))));
         }
+    }
+}
+
+/// What stands before a line of a run.
+#[derive(Clone, Copy)]
+struct Head {
+    started_ns: u64,
+    len: u64,
+}
+
+impl Head {
+    const SIZE: usize = 16;
+
+    fn bytes(self) -> impl Iterator<Item = u8> {
+        self.started_ns.to_ne_bytes().into_iter().chain(self.len.to_ne_bytes())
+    }
+}
+
+/// A run that is being read.
+struct Run<'a> {
+    from: BufReader<Stretch<'a>>,
+    /// Of the next line; `None`: there is none.
+    head: Option<Head>,
+}
+
+impl<'a> Run<'a> {
+    fn new(stretch: Stretch<'a>, room: usize) -> io::Result<Self> {
+        let mut run = Self { from: BufReader::with_capacity(room, stretch), head: None };
+        run.next_head()?;
+        Ok(run)
+    }
+
+    fn next_head(&mut self) -> io::Result<()> {
+        let (mut started_ns, mut len) = ([0; 8], [0; 8]);
+        self.head = match self.from.read_exact(&mut started_ns) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            read => {
+                read?;
+                self.from.read_exact(&mut len)?;
+                Some(Head { started_ns: u64::from_ne_bytes(started_ns), len: u64::from_ne_bytes(len) })
+            }
+        };
         Ok(())
+    }
+
+    /// Copies the next line.
+    fn copy_line(&mut self, to: &mut impl Write) -> io::Result<()> {
+        let len = self.head.map_or(0, |head| head.len);
+        if io::copy(&mut self.from.by_ref().take(len), to)? != len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.next_head()
     }
 }
 
@@ -100,13 +164,15 @@ mod tests {
     use crate::session::clock::Clock;
     use crate::session::process_row::{Context, ProcessRow};
 
-    /// Pids of the lines, after `count` processes that ended in the reverse order of their forks.
-    fn order(scratch: &Path, count: u32) -> (Vec<u64>, Rows) {
+    const COUNT: u32 = 8000;
+
+    /// Pids of the lines, after processes that ended in this order; a process's pid is its start.
+    fn order(scratch: &Path, ends: impl Iterator<Item = u32>) -> (Vec<u64>, Rows) {
         let directories = Directories::default();
         let clock = Clock::new(Timestamp::UNIX_EPOCH, 0);
         let context = Context { root: None, target: None, clock, directories: &directories, redact: false };
         let mut rows = Rows::new(scratch.to_owned());
-        for pid in (0..count).rev() {
+        for pid in ends {
             let id = Identity { pid, start: Ticks(1) };
             rows.push(Some(pid.into()), &ProcessRow::new(&Member::new(id, id, 0), context)).unwrap();
         }
@@ -118,18 +184,28 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_in_the_order_of_forks_also_where_some_are_in_a_file() {
+    fn lines_come_in_the_order_of_forks_whatever_the_order_of_ends() {
         let scratch = crate::scratch();
-        let (pids, rows) = order(scratch.path(), 4000);
-        assert!(pids.into_iter().eq(0..4000));
-        assert!(rows.in_file > 0 && rows.memory.len() < IN_MEMORY);
-        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "the file has no name");
+        let shuffled = (0..COUNT).map(|number| number * 4817 % COUNT);
+        for ends in [Box::new((0..COUNT).rev()) as Box<dyn Iterator<Item = u32>>, Box::new(shuffled)] {
+            let (pids, rows) = order(scratch.path(), ends);
+            assert!(pids.into_iter().eq(0..u64::from(COUNT)));
+            assert!(rows.runs.len() > 2 && !rows.index.is_empty(), "{} runs", rows.runs.len());
+            assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "the file has no name");
+        }
+    }
+
+    #[test]
+    fn who_has_ended_takes_no_memory() {
+        let scratch = crate::scratch();
+        let (_, rows) = order(scratch.path(), 0..COUNT);
+        assert!(rows.memory.len() < IN_MEMORY && rows.index.len() < IN_MEMORY / 500);
     }
 
     #[test]
     fn without_a_place_for_a_file_no_line_is_lost() {
-        let (pids, rows) = order(Path::new("/nonexistent"), 4000);
-        assert!(pids.into_iter().eq(0..4000));
+        let (pids, rows) = order(Path::new("/nonexistent"), (0..COUNT).rev());
+        assert!(pids.into_iter().eq(0..u64::from(COUNT)));
         assert!(rows.memory.len() > IN_MEMORY);
     }
 }

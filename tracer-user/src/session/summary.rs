@@ -109,8 +109,10 @@ pub enum Subtype {
     Completed,
     /// The command exited with another code, or could not be run.
     Failed,
-    /// A signal ended the command.
+    /// A signal ended the command, or tracer was told to end by one.
     Killed,
+    /// tracer ended it: it took too long, or was silent for too long.
+    TimedOut,
     /// tracer was killed; a recovery wrote what was left.
     Crashed,
     /// The workload was not found in time.
@@ -123,7 +125,13 @@ pub enum Subtype {
 pub enum Reason {
     /// The command exited.
     NaturalExit,
-    /// A signal ended the command.
+    /// The command took longer than it may.
+    TimedOut,
+    /// The command was silent for longer than it may.
+    Idle,
+    /// The output had what was waited for.
+    OutputMatched,
+    /// A signal ended the command, or tracer was told to end by one.
     Signalled,
     /// tracer was killed.
     Crashed,

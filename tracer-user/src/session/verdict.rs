@@ -1,5 +1,7 @@
 //! Why it ended: one sentence and one object, each claim with the event that shows it (V1). Pure.
 
+pub mod order;
+
 use std::io;
 
 use serde::Serialize;
@@ -64,10 +66,26 @@ pub enum Cause {
     StillAlive,
     /// It never ran: the command could not be executed.
     NotRun,
+    /// tracer, since `--timeout` was up.
+    Timeout,
+    /// tracer, since there was no output for `--idle-timeout`.
+    IdleTimeout,
+    /// tracer, since the output had what `--until` looks for.
+    OutputMatched,
+    /// tracer, since it was told to end itself.
+    ToldToEnd,
     /// tracer was killed, and this is what it had seen by then.
     TracerKilled,
     /// Its end was not seen.
     Unknown,
+}
+
+impl Cause {
+    /// Whether tracer itself brought the end about.
+    #[must_use]
+    pub fn is_an_order(self) -> bool {
+        matches!(self, Self::Timeout | Self::IdleTimeout | Self::OutputMatched | Self::ToldToEnd)
+    }
 }
 
 /// The limit of a memory cgroup that was reached, and what shows it.

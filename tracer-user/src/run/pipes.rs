@@ -12,11 +12,11 @@ use rustix::io::dup2;
 
 /// What was open when tracer was started.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Streams {
+pub(super) struct Pipes {
     open: Vec<RawFd>,
 }
 
-impl Streams {
+impl Pipes {
     /// Takes note. Must be called before tracer opens anything.
     pub(super) fn note() -> Self {
         let numbers = fs::read_dir("/proc/self/fd").into_iter().flatten();
