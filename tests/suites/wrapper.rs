@@ -162,7 +162,10 @@ fn signals_that_are_sent_to_tracer_are_passed_on() {
     for (signal, code) in [("INT", 11), ("QUIT", 12), ("TERM", 13), ("HUP", 14), ("USR1", 15), ("ALRM", 16)] {
         let script = format!("trap 'exit {code}' {signal}; kill -{signal} $PPID; while :; do :; done");
         let session = Trace::sh(&script).run();
-        assert_eq!(session.outcome.status.code(), Some(code), "{signal}: {}", session.outcome.stderr);
+        assert_eq!(session.summary["exit_code"], code, "{signal}: {}", session.outcome.stderr);
+        let (status, is_order) = (session.outcome.status, signal == "TERM");
+        assert_eq!(status.code(), (!is_order).then_some(code), "{signal}: {}", session.outcome.stderr);
+        assert_eq!(status.signal(), is_order.then_some(libc::SIGTERM), "tracer itself was told to end");
     }
 }
 
