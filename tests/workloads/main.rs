@@ -20,6 +20,7 @@ mod demand;
 mod environment;
 mod execs;
 mod forks;
+mod hears;
 mod images;
 mod lives;
 mod names;
@@ -59,6 +60,7 @@ const CASES: &[(&str, Case)] = &[
     ("assassin", signals::assassin),
     ("segv-with-core", signals::segv_with_core),
     ("murder", signals::murder),
+    ("hears", hears::hears),
     ("announce", signals::announce),
     ("alarm", signals::alarm),
     ("two-senders", signals::two_senders),

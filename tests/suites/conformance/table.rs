@@ -118,7 +118,7 @@ const ROWS: &[Row] = &[
         what: "Ctrl-C is heard once, and CMD decides",
         is_as_bare: |under, patience| {
             at_desk(under, patience, |desk| {
-                desk.line(&format!("$W {}", counts("INT")));
+                desk.line("$W $WORKLOAD hears 2");
                 desk.wait_for("go\r\n");
                 desk.send(CTRL_C);
                 desk.wait_for("heard\r\n");
@@ -188,7 +188,7 @@ const ROWS: &[Row] = &[
         what: "a SIGTERM sent to the job (`kill %1`) is heard once",
         is_as_bare: |under, patience| {
             at_desk(under, patience, |desk| {
-                desk.line(&format!("$W {} & it=$!", counts("TERM")));
+                desk.line("$W $WORKLOAD hears 15 &");
                 desk.wait_for("go\r\n");
                 desk.line("kill %1");
                 desk.wait_for("heard\r\n");
@@ -209,13 +209,6 @@ fn told_to_end(desk: &mut Desk) {
     desk.wait_for("go\r\n");
     desk.line("kill $it");
     desk.wait_for("asked\r\n");
-}
-
-/// A command that says what it heard.
-fn counts(signal: &str) -> String {
-    format!(
-        r#"bash -c 'n=0; trap "n=\$((n+1)); echo heard" {signal}; echo go; until [ -e done ]; do :; done; echo heard $n; exit 9'"#
-    )
 }
 
 fn same_status(under: Under, script: &str) -> bool {
