@@ -19,6 +19,7 @@ mod daemon;
 mod demand;
 mod environment;
 mod execs;
+mod family;
 mod forks;
 mod hears;
 mod images;
@@ -31,6 +32,7 @@ mod posture;
 mod scripts;
 mod show;
 mod signals;
+mod storms;
 mod stubborn;
 mod sys;
 mod threads;
@@ -98,13 +100,17 @@ const CASES: &[(&str, Case)] = &[
     ("martyr", troubles::martyr),
     ("sleeper", troubles::sleeper),
     ("renamer", troubles::renamer),
+    ("storm", storms::storm),
+    ("burst", storms::burst),
     ("on-demand", demand::on_demand),
     ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),
     ("parallel", forks::parallel),
     ("deep", forks::deep),
     ("crowd", forks::crowd),
+    ("family", forks::family),
     ("assemble", forks::assemble),
+    ("in-crowd", forks::in_crowd),
     ("dies-behind-its-back", bystander::dies_behind_its_back),
     ("behind-its-back", bystander::behind_its_back),
     ("rename", lives::rename),
@@ -118,6 +124,11 @@ const CASES: &[(&str, Case)] = &[
     ("zombie", posture::zombie),
     ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
+    ("family", family::family),
+    ("bomb", family::bomb),
+    ("deaf", family::deaf),
+    ("orders", family::orders),
+    ("orphans", family::orphans),
 ];
 
 fn main() {

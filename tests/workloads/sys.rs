@@ -5,13 +5,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Seconds until SIGALRM ends a process, whatever it waits for.
+/// Seconds until SIGALRM ends a process, whatever it waits for; more on a slow machine.
 const LIFE: u32 = 30;
 
 /// Ends this process by SIGALRM after half a minute. Holds across exec, not across fork.
 pub(crate) fn limit_life() {
     // SAFETY: alarm(2) touches no memory.
-    unsafe { libc::alarm(LIFE) };
+    unsafe { libc::alarm(LIFE * tests::machine::slowness()) };
+}
+
+/// The same, but `seconds` later.
+pub(crate) fn live_on(seconds: u32) {
+    // SAFETY: alarm(2) touches no memory.
+    unsafe { libc::alarm(LIFE + seconds) };
 }
 
 /// Gives the signals that Rust's runtime handles back to their default action.
@@ -30,6 +36,17 @@ pub(crate) fn block(signal: i32) {
     unsafe { libc::sigaddset(&raw mut set, signal) };
     // SAFETY: reads a local set; the old one is not asked for.
     unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
+/// Waits for a signal that the calling thread blocks, and takes it.
+pub(crate) fn await_blocked(signal: i32) {
+    // SAFETY: sigset_t is integers only, so zeros are a value of it: the empty set.
+    let mut set = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a local set, and the signal's number is valid.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    let mut taken = 0;
+    // SAFETY: reads a local set and writes a local integer.
+    assert_eq!(unsafe { libc::sigwait(&raw const set, &raw mut taken) }, 0);
 }
 
 /// Forks; the child runs `child` and ends with the code that it gives. Only for processes with one thread.
@@ -82,11 +99,26 @@ pub(crate) fn await_end() {
     }
 }
 
+/// A stack for a child: the address of its end.
+pub(crate) struct Stack(usize);
+
+impl Stack {
+    /// 256 KiB, aligned, never freed.
+    pub(crate) fn new() -> Self {
+        Self(Vec::leak(vec![0_u128; 16 * 1024]).as_mut_ptr_range().end.expose_provenance())
+    }
+}
+
 /// clone(2) with a stack of its own. The child ends with the code that `child` returns.
 pub(crate) fn clone(flags: i32, child: extern "C" fn(*mut c_void) -> i32) -> i32 {
-    let stack = Vec::leak(vec![0_u128; 16 * 1024]).as_mut_ptr_range().end;
-    // SAFETY: the stack is 256 KiB, aligned, never freed; `child` takes no argument and touches no lock.
-    let pid = unsafe { libc::clone(child, stack.cast(), flags, std::ptr::null_mut()) };
+    clone_on(&Stack::new(), flags, child)
+}
+
+/// clone(2) with this stack, which nobody else may be using.
+pub(crate) fn clone_on(stack: &Stack, flags: i32, child: extern "C" fn(*mut c_void) -> i32) -> i32 {
+    let stack = std::ptr::with_exposed_provenance_mut(stack.0);
+    // SAFETY: the stack is large enough, aligned and never freed; `child` takes no argument and touches no lock.
+    let pid = unsafe { libc::clone(child, stack, flags, std::ptr::null_mut()) };
     assert!(pid > 0, "clone: {}", std::io::Error::last_os_error());
     pid
 }

@@ -49,13 +49,13 @@ const ROWS: &[Row] = &[
     Row {
         what: "stdin, stdout, stderr and every other descriptor are the caller's",
         is_as_bare: |under, _| {
-            !noticed(under, Case::reveal()).iter().any(|name| name.starts_with("descriptor"))
+            !noticed(under, &Case::reveal()).iter().any(|name| name.starts_with("descriptor"))
         },
         cells: ["yes", "yes", "yes", "no: a terminal"],
     },
     Row {
         what: "environment, argv[0], directory, umask, limits, nice, capabilities, namespaces, cgroup …",
-        is_as_bare: |under, _| noticed(under, Case::reveal()).iter().all(|name| of_another_row(name)),
+        is_as_bare: |under, _| noticed(under, &Case::reveal()).iter().all(|name| of_another_row(name)),
         cells: ["yes", "yes", "yes", "no: a shell's"],
     },
     Row {
@@ -65,7 +65,7 @@ const ROWS: &[Row] = &[
                 ignore(&[libc::SIGTTOU, libc::SIGTTIN, libc::SIGINT, libc::SIGPIPE])?;
                 block(&[libc::SIGUSR1, libc::SIGTERM, libc::SIGALRM])
             });
-            noticed(under, case)
+            noticed(under, &case)
                 .iter()
                 .all(|name| !name.starts_with("disposition") && !name.starts_with("status Sig"))
         },
@@ -74,21 +74,21 @@ const ROWS: &[Row] = &[
     Row {
         what: "session, process group and controlling terminal",
         is_as_bare: |under, _| {
-            let noticed = noticed(under, Case::reveal());
+            let noticed = noticed(under, &Case::reveal());
             ["session", "process group", "terminal"].iter().all(|name| !noticed.contains(*name))
         },
         cells: ["yes", "yes", "yes", "no"],
     },
     Row {
         what: "a debugger can attach (no `ptrace`)",
-        is_as_bare: |under, _| !noticed(under, Case::reveal()).contains("status TracerPid"),
+        is_as_bare: |under, _| !noticed(under, &Case::reveal()).contains("status TracerPid"),
         cells: ["yes", "no", "yes", "yes"],
     },
     Row {
         what: "who is to die with its caller (`setpriv --pdeathsig`) still is",
         is_as_bare: |under, _| {
             let case = Case::reveal().given(|| prctl(libc::PR_SET_PDEATHSIG, 10));
-            !noticed(under, case).contains("signal at the parent's death")
+            !noticed(under, &case).contains("signal at the parent's death")
         },
         cells: ["yes", "no", "no", "no"],
     },
@@ -222,7 +222,7 @@ fn code(under: Under, command: &str) -> Option<i32> {
 }
 
 /// The names of what it was given in another way.
-fn noticed(under: Under, case: Case) -> BTreeSet<String> {
+fn noticed(under: Under, case: &Case) -> BTreeSet<String> {
     let (bare, wrapped): (Seen, Seen) = (case.run(Under::Nothing), case.run(under));
     differences(&bare, &wrapped).into_iter().collect()
 }

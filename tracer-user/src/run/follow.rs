@@ -21,8 +21,8 @@ use super::signals::{Number, Sent, Signals};
 use super::spawn::{Child, Ended};
 use super::streams::Streams;
 use super::timers::Timers;
+use super::urgency::Urgency;
 use crate::kernel::load::Programs;
-use crate::process::member::Member;
 use crate::record::enrollment::Enrolled;
 use crate::session::recording::Recording;
 use search::Search;
@@ -51,7 +51,9 @@ pub(super) struct Follower<'a> {
     /// When the first ending came, nanoseconds since boot.
     since_ns: u64,
     timers: Timers,
-    killing: Option<Killing>,
+    killing: Killing,
+    /// Held while the tree is ended: where those who fork take every processor, tracer would have its turn too late.
+    urgency: Option<Urgency>,
     gone: Gone,
     ended: Option<Ended>,
     /// The command was sent this signal by itself, so it is not passed on.
@@ -108,7 +110,8 @@ impl<'a> Follower<'a> {
             ending: Ending::new(plan.limits.policy()),
             since_ns: 0,
             timers: Timers::default(),
-            killing: None,
+            killing: Killing::default(),
+            urgency: None,
             gone: Gone::default(),
             ended: None,
             has_already: None,
@@ -130,38 +133,34 @@ impl<'a> Follower<'a> {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         round.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !self.ending.is_over() {
+            // What seldom happens comes first, so that what happens all the time can't keep it from its turn.
             let woken = tokio::select! {
                 biased;
                 () = self.child.ended(), if self.ended.is_none() => Woken::Ended,
                 signal = signals.next() => Woken::Signal(signal),
-                () = self.listener.woken() => Woken::Other,
                 timer = self.timers.up() => Woken::Up(timer),
                 () = self.search.is_up() => Woken::SearchIsUp,
-                () = self.gone.one_ended() => Woken::Other,
-                _ = round.tick() => Woken::Round,
-                _ = tick.tick() => Woken::Other,
-                () = self.streams.ready() => Woken::Output,
+                woken = async {
+                    tokio::select! {
+                        () = self.listener.woken() => Woken::Other,
+                        () = self.gone.one_ended() => Woken::Other,
+                        _ = round.tick() => Woken::Round,
+                        _ = tick.tick() => Woken::Other,
+                        () = self.streams.ready() => Woken::Output,
+                    }
+                } => woken,
             };
             self.woken(woken).await;
-            self.draw();
         }
         if let Some(live) = &mut self.live {
             live.erase();
         }
         self.see_the_dying_out().await;
         // Its priority is not for what follows; and the terminal is put back before tracer says anything on it.
-        self.killing = None;
+        self.urgency = None;
         self.streams = Streams::default();
         let ended = self.ended.take().unwrap_or_else(|| self.child.reap());
         Followed { ended, why: self.ending.why().unwrap_or(Why::Ended), since_ns: self.since_ns }
-    }
-
-    /// The status line, where there is one.
-    fn draw(&mut self) {
-        if let Some(live) = self.live.as_mut().filter(|live| live.is_due()) {
-            let (target_kb, tree_kb) = self.recording.rss_now_kb();
-            live.draw(self.recording.tree.living().count(), target_kb, tree_kb);
-        }
     }
 
     async fn woken(&mut self, woken: Woken) {
@@ -173,6 +172,7 @@ impl<'a> Follower<'a> {
             Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
         self.catch_up();
+        self.draw();
         match woken {
             Woken::Ended => self.command_ended(),
             Woken::Round => self.sample(),
@@ -180,6 +180,14 @@ impl<'a> Follower<'a> {
             _ => {}
         }
         self.look_for_the_living();
+    }
+
+    /// The status line, where there is one.
+    fn draw(&mut self) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.is_due()) {
+            let (target_kb, tree_kb) = self.recording.rss_now_kb();
+            live.draw(self.recording.tree.living().count(), target_kb, tree_kb);
+        }
     }
 
     /// Its last snapshot comes before anything else: it is a zombie until it is reaped.
@@ -196,7 +204,11 @@ impl<'a> Follower<'a> {
         self.catch_up();
         self.gone = Gone::default();
         let patience = Instant::now() + LAST_MOMENT;
-        while self.gone.look(&self.recording, Member::is_dying) {
+        let dying = |recording: &Recording| {
+            let dying = recording.tree.living().filter(|member| member.is_dying());
+            dying.map(|member| member.id).collect::<Vec<_>>()
+        };
+        while self.gone.look(dying(&self.recording).into_iter()) {
             tokio::select! {
                 () = self.gone.one_ended() => self.catch_up(),
                 () = sleep_until(patience) => return,

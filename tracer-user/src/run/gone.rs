@@ -7,8 +7,6 @@ use tokio::io::unix::AsyncFd;
 
 use super::kill::is_there;
 use crate::process::identity::Identity;
-use crate::process::member::Member;
-use crate::session::recording::Recording;
 
 /// Whose end is waited for at the moment.
 #[derive(Default)]
@@ -17,14 +15,13 @@ pub(super) struct Gone {
 }
 
 impl Gone {
-    /// Whether somebody of this kind is there still; one of them is then watched.
-    pub(super) fn look(&mut self, recording: &Recording, kind: impl Fn(&Member) -> bool) -> bool {
+    /// Whether one of these is there still; one of them is then watched.
+    pub(super) fn look(&mut self, mut members: impl Iterator<Item = Identity>) -> bool {
         if self.watched.as_ref().is_some_and(|(id, _)| is_there(*id)) {
             return true;
         }
         self.watched = None;
-        let mut there = recording.tree.living().filter(|member| kind(member)).map(|member| member.id);
-        let Some(id) = there.find(|id| is_there(*id)) else { return false };
+        let Some(id) = members.find(|id| is_there(*id)) else { return false };
         // Without a descriptor the next look is that of the next tick.
         self.watched = watch(id).map(|pidfd| (id, pidfd));
         true

@@ -4,18 +4,17 @@
 //! else meanwhile gets no signal.
 //!
 //! Members that fork while they are killed would win a race, so first all are stopped, round by round, until a round
-//! finds nobody new; then all are killed. One that was forked at that very moment is found by the next step.
+//! finds nobody new; then all are killed. One that was forked at that very moment is found by the next step. Who is in
+//! the tree is asked of the kernel side itself: events come later, and might be lost.
 
 use std::collections::HashSet;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::listener::Listener;
-use super::urgency::Urgency;
+use crate::kernel::load::Programs;
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
-use crate::session::recording::Recording;
 
 /// After so many rounds of one step others have their turn: the command's end, events, timers.
 const ROUNDS: usize = 64;
@@ -58,12 +57,12 @@ pub(super) fn is_there(id: Identity) -> bool {
 
 /// Asks everybody in the tree to end, parents before children: a shell must not take its child's death for a reason to go
 /// on. Who stands still can't hear it, and is let go on.
-pub(super) fn terminate(recording: &Recording) {
-    let mut members: Vec<(u16, Identity)> =
-        recording.tree.living().map(|member| (member.depth, member.id)).collect();
-    members.sort_unstable_by_key(|(depth, id)| (*depth, id.start, id.pid));
+pub(super) fn terminate(programs: &Programs) {
+    let mut members: Vec<(Identity, u16)> = programs.members().collect();
+    members.sort_unstable_by_key(|(id, depth)| (*depth, id.start, id.pid));
+    members.dedup();
     let (mut stopped, mut refused) = (Vec::new(), Refused::default());
-    for (_, id) in members {
+    for (id, _) in members {
         match send(id, Signal::TERM) {
             Sent::Yes { stopped: true } => stopped.push(id),
             sent => refused.note(id, sent),
@@ -75,26 +74,19 @@ pub(super) fn terminate(recording: &Recording) {
 }
 
 /// A tree that is being killed.
+#[derive(Default)]
 pub(super) struct Killing {
     known: HashSet<Identity>,
     refused: Refused,
-    /// Where every processor is taken by those who fork, tracer would have its turn too late.
-    _urgency: Option<Urgency>,
 }
 
 impl Killing {
-    /// Nobody is killed yet.
-    pub(super) fn new() -> Self {
-        Self { known: HashSet::new(), refused: Refused::default(), _urgency: Urgency::take() }
-    }
-
     /// Stops and then kills all who are new. To be called again as long as somebody is there.
-    pub(super) fn step(&mut self, listener: &mut Listener, recording: &mut Recording) {
+    pub(super) fn step(&mut self, programs: &Programs) {
         let mut stopped = Vec::new();
         for _ in 0..ROUNDS {
-            listener.read(recording);
-            let living = recording.tree.living().map(|member| member.id);
-            let new: Vec<Identity> = living.filter(|id| self.known.insert(*id)).collect();
+            let members = programs.members().map(|(id, _)| id);
+            let new: Vec<Identity> = members.filter(|id| self.known.insert(*id)).collect();
             if new.is_empty() {
                 break;
             }

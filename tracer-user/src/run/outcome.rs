@@ -14,7 +14,6 @@ use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
-use crate::session::anomaly::Anomaly;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
@@ -176,10 +175,10 @@ impl Outcome {
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
             orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
-            anomalies: anomalies(told.anomalies),
+            anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
             summary: summary.to_json().unwrap_or_default(),
-            session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
+            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };
         if outcome.session.is_ok() {
             clear_away(recording, enrolled);
@@ -272,16 +271,4 @@ fn remarks(plan: &Plan, told: &Told<'_>, facts: &Facts<'_>, root: &Member) -> Op
 /// A process as a person is told of it.
 fn named(member: &Member) -> String {
     format!("{} ({})", for_terminal(member.comm()), member.id.pid)
-}
-
-/// How often each kind occurs.
-fn anomalies(anomalies: &[Anomaly]) -> Vec<(&'static str, u64)> {
-    let mut counts: Vec<(&'static str, u64)> = Vec::new();
-    for name in anomalies.iter().map(|anomaly| anomaly.kind.name()) {
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
-    counts
 }

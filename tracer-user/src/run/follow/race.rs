@@ -4,10 +4,11 @@ use super::Follower;
 use crate::kernel::events::boot_ns;
 use crate::run::ending::{Action, Input, Timer};
 use crate::run::job;
-use crate::run::kill::{Killing, terminate};
+use crate::run::kill::terminate;
 use crate::run::passing::has_it;
 use crate::run::signals::{Number, Sent};
 use crate::run::streams::Seen;
+use crate::run::urgency::Urgency;
 
 impl Follower<'_> {
     /// Something happened.
@@ -27,7 +28,7 @@ impl Follower<'_> {
             Action::PassOn(signal) => self.signal_command(signal),
             Action::Terminate => self.terminate(),
             Action::Kill => {
-                self.killing = Some(Killing::new());
+                self.hurry();
                 self.kill();
             }
             Action::Start(timer) => self.start_timer(timer),
@@ -131,26 +132,31 @@ impl Follower<'_> {
         }
     }
 
+    fn hurry(&mut self) {
+        if self.urgency.is_none() {
+            self.urgency = Urgency::take();
+        }
+    }
+
     fn terminate(&mut self) {
-        self.listener.read(&mut self.recording);
-        terminate(&self.recording);
+        self.hurry();
+        terminate(self.programs);
         if !self.has_the_command() {
             self.signal_command(libc::SIGTERM);
         }
     }
 
     fn kill(&mut self) {
-        if let Some(killing) = &mut self.killing {
-            killing.step(&mut self.listener, &mut self.recording);
-            if !self.has_the_command() {
-                self.signal_command(libc::SIGKILL);
-            }
+        self.killing.step(self.programs);
+        if !self.has_the_command() {
+            self.signal_command(libc::SIGKILL);
         }
     }
 
-    /// Whether the tree has the command, as it should: unless its events were lost.
+    /// Whether the tree has the command, as it should: unless there was no room for it.
     fn has_the_command(&self) -> bool {
-        self.recording.tree.root().is_some_and(|root| self.recording.tree.get(root).is_some())
+        let command = self.child.pid.as_raw_nonzero().get();
+        self.programs.members().any(|(id, _)| id.pid.cast_signed() == command)
     }
 
     /// Kills whoever is new, and sees whether anybody is left.
@@ -159,7 +165,7 @@ impl Follower<'_> {
             self.kill();
         }
         if (self.ending.is_killing() || self.ending.awaits_the_tree())
-            && !self.gone.look(&self.recording, |_| true)
+            && !self.gone.look(self.programs.members().map(|(id, _)| id))
         {
             self.happened(Input::Gone);
         }

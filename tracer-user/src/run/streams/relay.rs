@@ -253,7 +253,7 @@ mod tests {
         writer.write_all(b"rest").unwrap();
         assert!(relay.wind_up().output);
         while !relay.is_done() {
-            relay.step();
+            pump(&mut relay).await;
         }
         drop(relay);
         let mut all = String::new();
