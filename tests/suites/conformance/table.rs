@@ -171,7 +171,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         what: "a SIGTERM sent to it reaches CMD, which decides",
-        is_as_bare: |under, patience| at_desk(under, patience, |desk| told_to_end(desk)),
+        is_as_bare: |under, patience| at_desk(under, patience, told_to_end),
         cells: ["yes", "no", "yes", "no"],
     },
     Row {

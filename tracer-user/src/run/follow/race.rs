@@ -67,6 +67,7 @@ impl Follower<'_> {
             libc::SIGCHLD if is_of_a_job => job::attend(self.child, false),
             libc::SIGCHLD => {}
             libc::SIGCONT if is_of_a_job => job::attend(self.child, true),
+            libc::SIGCONT if self.streams.have_a_terminal() => self.streams.resumed(),
             signal if sent.keyed => self.keyed(signal),
             signal => {
                 let told = has_it(sent, &mut self.listener, &mut self.recording).await;
