@@ -2,7 +2,7 @@
 //!
 //! Whether a snapshot's comm is a name that the kernel ever reported for the target is asked here (`IDENTITY_DRIFT`). A
 //! snapshot may be ahead of the event that explains it, so who asks does so when the events up to the
-//! snapshot's time are in. Of names the first [`NAMES`] are kept, each once; of changes the first [`KEPT`] are, and all are
+//! snapshot's time are in. Of names the first `NAMES` are kept, each once; of changes the first `KEPT` are, and all are
 //! counted.
 
 use std::collections::HashSet;
