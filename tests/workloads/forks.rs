@@ -62,10 +62,10 @@ pub(crate) fn crowd(args: &[String]) -> i32 {
     pids.into_iter().map(observe::wait).sum()
 }
 
-/// `family`: three children, each with a child of its own, one after the other over some 20 ms. Each notes itself first, so
-/// the notes are in the order of the forks, and whoever was recorded is among them. With `family BYTES` the children's children
+/// `generations`: three children, each with a child of its own, one after the other over some 20 ms. Each notes itself first, so
+/// the notes are in the order of the forks, and whoever was recorded is among them. With `generations BYTES` the children's children
 /// run a program with so long an argument, which makes long rows.
-pub(crate) fn family(args: &[String]) -> i32 {
+pub(crate) fn generations(args: &[String]) -> i32 {
     let argument = vec![b'x'; args.first().map_or(0, |bytes| bytes.parse().unwrap())];
     member();
     for _ in 0..3 {

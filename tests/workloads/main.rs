@@ -108,7 +108,7 @@ const CASES: &[(&str, Case)] = &[
     ("parallel", forks::parallel),
     ("deep", forks::deep),
     ("crowd", forks::crowd),
-    ("family", forks::family),
+    ("generations", forks::generations),
     ("assemble", forks::assemble),
     ("in-crowd", forks::in_crowd),
     ("dies-behind-its-back", bystander::dies_behind_its_back),

@@ -46,7 +46,7 @@ impl Ground {
         run.args(["run", "-q", "--interval", "10ms", "--session-id", id, "--log-dir"])
             .arg(self.outcome.log());
         run.arg("--tmpfs-path").arg(self.outcome.runtime().parent().unwrap());
-        run.args(["--spool-limit", "64K", "--"]).arg(tests::workload()).arg("family");
+        run.args(["--spool-limit", "64K", "--"]).arg(tests::workload()).arg("generations");
         run.args(loud.then_some("20000")).process_group(0).stdin(Stdio::null());
         run.env("TRACER_TEST", "1").env(truth::FILE, self.members_file(id)).spawn().unwrap()
     }

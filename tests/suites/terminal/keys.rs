@@ -46,11 +46,13 @@ fn ctrl_z_stops_the_job_and_fg_goes_on_with_it() {
         let stopped = desk.prompt(1, 148);
         let jobs = desk.does("jobs", 1, 0);
         desk.line("fg");
+        desk.wait_for("$W cat\r\n");
         desk.line("two");
         desk.wait_for("two\r\n");
         desk.send(CTRL_Z);
         desk.prompt(1, 148);
         desk.line("fg");
+        desk.wait_for("$W cat\r\n");
         desk.send(CTRL_D);
         (stopped, jobs, desk.prompt(0, 0))
     });
