@@ -12,11 +12,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use crate::Weight;
 use crate::place::{self, Place};
 use crate::trace::ends_in_time;
 
 /// How long a case may take, in seconds.
-const DEADLINE: i64 = 60;
+const DEADLINE: u64 = 60;
 /// Where commands are looked for, unless a case says otherwise.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
@@ -167,7 +168,7 @@ impl Case {
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let writer = self.writer(&mut child);
         let (stdout, stderr) = (collect(stdout), collect(stderr));
-        let in_time = ends_in_time(&child, DEADLINE);
+        let in_time = ends_in_time(&child, DEADLINE, &mut Weight::default());
         let status = child.wait().unwrap().into_raw();
         // A command that reads nothing closes the pipe early; that is no failure of the run.
         drop(writer.join().unwrap());

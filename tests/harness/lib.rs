@@ -6,7 +6,11 @@
 //!   pseudo-terminal.
 //! - [`truth`] is the ground truth: rows that the workloads write about themselves and the children they wait for.
 //! - `agree` compares the two; `whole` and `order` hold what every session promises, whatever ran.
+//! - [`faults`] kills tracer at each of its system calls.
+//! - [`watch`] is what the kernel says of the directories meanwhile.
+//! - [`Ledger`] is a session that is too large to be held; [`Weight`] is how large tracer was meanwhile.
 //! - [`schema`] holds every file against its published schema.
+//! - [`machine`]: its kernel, and how slow it is.
 //! - [`escape`] undoes the escapes of bytes that are not UTF-8, written from the contract and not from tracer's code.
 //!
 //! Nothing here is shared between tests, so any number may run at once. Nothing is skipped: without the privileges or
@@ -22,6 +26,9 @@
 mod agree;
 pub mod conform;
 pub mod escape;
+pub mod faults;
+mod ledger;
+pub mod machine;
 mod order;
 mod place;
 mod recover;
@@ -30,12 +37,18 @@ mod session;
 pub mod terminal;
 mod trace;
 pub mod truth;
+pub mod watch;
+mod weight;
 mod whole;
 
+pub use ledger::Ledger;
+pub use order::assert_ordered;
 pub use place::{reveal, tracer, workload};
 pub use recover::Recovered;
-pub use session::{Session, is_alive, words};
+pub use session::{Session, files_below, is_alive, lines, words};
 pub use trace::{Outcome, Trace};
+pub use weight::Weight;
+pub use whole::{Identity, assert_family, identity};
 
 /// A session of an observed case that is whole and agrees with the truth.
 ///

@@ -15,7 +15,7 @@ pub(crate) struct Place {
 impl Place {
     /// Makes the directory, with `cwd` and an empty truth file inside.
     pub(crate) fn new() -> Self {
-        let base = profile_dir().join("live");
+        let base = scratch();
         fs::create_dir_all(&base).unwrap();
         let place = Self { dir: tempfile::Builder::new().prefix("t-").tempdir_in(base).unwrap() };
         fs::create_dir(place.cwd()).unwrap();
@@ -53,6 +53,11 @@ impl Place {
             std::os::unix::fs::chown(path, Some(uid), Some(uid)).unwrap();
         }
     }
+}
+
+/// Where tests may put files of their own.
+pub(crate) fn scratch() -> PathBuf {
+    profile_dir().join("live")
 }
 
 pub(crate) fn open_to_all(path: &Path, mode: u32) {

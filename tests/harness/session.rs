@@ -222,7 +222,12 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub(crate) fn lines(path: &Path) -> Vec<Value> {
+/// The rows of a file.
+///
+/// # Panics
+/// If a line is none.
+#[must_use]
+pub fn lines(path: &Path) -> Vec<Value> {
     let text = text(path);
     let parsed =
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
@@ -234,11 +239,13 @@ pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-fn entries(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(dir: &Path) -> Vec<PathBuf> {
     fs::read_dir(dir).map_or_else(|_| Vec::new(), |found| found.map(|entry| entry.unwrap().path()).collect())
 }
 
-pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+/// All that is below a directory and is none itself.
+#[must_use]
+pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     let (dirs, mut files): (Vec<_>, Vec<_>) = entries(dir).into_iter().partition(|path| path.is_dir());
     files.extend(dirs.iter().flat_map(|dir| files_below(dir)));
     files

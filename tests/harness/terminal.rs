@@ -19,7 +19,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::conform::{Under, tracer_words};
-use crate::place::Place;
+use crate::place::{Place, open_to_all};
 
 /// How long anything may take that a person waits for.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,6 +41,8 @@ pub struct Terminal {
     /// All that was shown, and how much of it was waited for.
     shown: Vec<u8>,
     seen: usize,
+    /// How long anything may take that is waited for.
+    patience: Duration,
 }
 
 impl Terminal {
@@ -70,12 +72,17 @@ impl Terminal {
         // SAFETY: system calls only.
         unsafe { command.pre_exec(begin) };
         let leader = command.spawn().unwrap();
-        Self { master: Some(File::from(master)), leader, shown: Vec::new(), seen: 0 }
+        Self { master: Some(File::from(master)), leader, shown: Vec::new(), seen: 0, patience: DEADLINE }
     }
 
     /// Types.
     pub fn send(&mut self, text: &str) {
         self.master.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Waits no longer than this for what may not come.
+    pub fn patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Waits until this is shown, after what was waited for last. Gives what came before it.
@@ -84,7 +91,7 @@ impl Terminal {
     /// If it is not shown in time.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
-        let shown = self.comes(text, DEADLINE);
+        let shown = self.comes(text, self.patience);
         shown.unwrap_or_else(|| panic!("{text:?} is not shown, but: {:?}\n{}", self.text(), self.processes()))
     }
 
@@ -316,7 +323,14 @@ pub fn assert_same_scene<T: PartialEq + std::fmt::Debug>(scene: impl Fn(&mut Des
 
 fn wrapper(under: Under, place: &Place) -> OsString {
     match under {
-        Under::Nothing | Under::Script => "".into(),
+        Under::Nothing => "".into(),
+        Under::Script => {
+            // `script` takes its command as one word.
+            let path = place.cwd().join("script");
+            fs::write(&path, "#!/bin/bash\nexec script -qec \"$(printf '%q ' \"$@\")\" /dev/null\n").unwrap();
+            open_to_all(&path, 0o755);
+            path.into()
+        }
         Under::Strace => "strace -f -o /dev/null".into(),
         Under::Timeout => "timeout 60".into(),
         Under::Tracer => tracer(place, Some("-q")),

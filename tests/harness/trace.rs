@@ -7,15 +7,20 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::place::Place;
-use crate::{Session, place};
+use crate::{Ledger, Session, Weight, machine, place};
 
-/// How long a run may take before it is killed, in seconds, unless told otherwise. Each workload ends itself after 30.
-const DEADLINE: i64 = 60;
+/// How long a run may take on real hardware before it is killed, in seconds, unless told otherwise. Each workload ends
+/// itself after 30.
+const DEADLINE: u64 = 60;
+
+/// How long tracer looks for the target unless told otherwise, in seconds.
+const RESOLVE: u32 = 10;
 
 /// A run of tracer that has not started yet.
 #[derive(Debug)]
@@ -27,7 +32,7 @@ pub struct Trace {
     stdin: Vec<u8>,
     prelude: String,
     uid: u32,
-    deadline: i64,
+    deadline: u64,
 }
 
 impl Trace {
@@ -99,7 +104,7 @@ impl Trace {
     }
 
     /// Lets it take longer than a minute.
-    pub fn within(mut self, seconds: i64) -> Self {
+    pub fn within(mut self, seconds: u64) -> Self {
         self.deadline = seconds;
         self
     }
@@ -136,6 +141,11 @@ impl Trace {
         Session::load(self.outcome())
     }
 
+    /// Runs it to its end, which must leave a whole session, of any size.
+    pub fn count(self) -> Ledger {
+        Ledger::read(self.outcome())
+    }
+
     /// Runs it to its end.
     ///
     /// # Panics
@@ -145,6 +155,9 @@ impl Trace {
         words.extend(["--log-dir".into(), self.place.log().into(), "--tmpfs-path".into()]);
         words.push(self.place.runtime().into());
         words.extend(self.flags.iter().cloned());
+        if machine::slowness() > 1 && !self.flags.iter().any(|flag| flag == "--resolve-timeout") {
+            words.extend(["--resolve-timeout".into(), format!("{}s", RESOLVE * machine::slowness()).into()]);
+        }
         words.push("--".into());
         words.extend(self.command.iter().cloned());
         self.end_of(&words)
@@ -162,14 +175,16 @@ impl Trace {
         let writer = thread::spawn(move || stdin.write_all(&self.stdin));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        let in_time = ends_in_time(&child, self.deadline);
+        let mut weight = Weight::default();
+        let seconds = self.deadline * u64::from(machine::slowness());
+        let in_time = ends_in_time(&child, seconds, &mut weight);
         let status = child.wait().unwrap();
         // A command that reads nothing closes the pipe early; that is no failure of the run.
         drop(writer.join().unwrap());
         let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        assert!(in_time, "tracer was killed after {} s; stderr:\n{stderr}", self.deadline);
-        Outcome { status, stdout, stderr, place: self.place }
+        assert!(in_time, "tracer was killed after {seconds} s; stderr:\n{stderr}");
+        Outcome { status, stdout, stderr, weight, place: self.place }
     }
 
     fn prepared(&self, words: &[OsString]) -> Command {
@@ -196,6 +211,8 @@ pub struct Outcome {
     pub stdout: Vec<u8>,
     /// All that came out of its stderr.
     pub stderr: String,
+    /// What tracer weighed meanwhile.
+    pub weight: Weight,
     pub(crate) place: Place,
 }
 
@@ -221,14 +238,21 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
     })
 }
 
+/// How often tracer is weighed.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Waits for the child's end. At the deadline kills the process group, which is its own.
-pub(crate) fn ends_in_time(child: &Child, seconds: i64) -> bool {
+pub(crate) fn ends_in_time(child: &Child, seconds: u64, weight: &mut Weight) -> bool {
     let pid = Pid::from_child(child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-    let deadline = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    let in_time = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline)).unwrap() == 1;
-    if !in_time {
-        kill_process_group(pid, Signal::KILL).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let look = Timespec::try_from(LOOK).unwrap();
+    while poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&look)).unwrap() == 0 {
+        weight.look(child.id());
+        if Instant::now() > deadline {
+            kill_process_group(pid, Signal::KILL).unwrap();
+            return false;
+        }
     }
-    in_time
+    true
 }

@@ -31,6 +31,7 @@ mod posture;
 mod scripts;
 mod show;
 mod signals;
+mod storms;
 mod stubborn;
 mod sys;
 mod threads;
@@ -97,13 +98,17 @@ const CASES: &[(&str, Case)] = &[
     ("martyr", troubles::martyr),
     ("sleeper", troubles::sleeper),
     ("renamer", troubles::renamer),
+    ("storm", storms::storm),
+    ("burst", storms::burst),
     ("on-demand", demand::on_demand),
     ("spawn", demand::spawn_many),
     ("fork", forks::fork_many),
     ("parallel", forks::parallel),
     ("deep", forks::deep),
     ("crowd", forks::crowd),
+    ("family", forks::family),
     ("assemble", forks::assemble),
+    ("in-crowd", forks::in_crowd),
     ("dies-behind-its-back", bystander::dies_behind_its_back),
     ("behind-its-back", bystander::behind_its_back),
     ("rename", lives::rename),

@@ -71,6 +71,14 @@ pub(crate) fn wait(pid: i32) -> i32 {
     wait4(pid).0
 }
 
+/// Waits for any child; its pid and status. None if there are no children.
+pub(crate) fn wait_any() -> Option<(i32, i32)> {
+    let mut status = 0;
+    // SAFETY: the pointer is to a local of the right type.
+    let pid = unsafe { libc::wait(&raw mut status) };
+    (pid > 0).then_some((pid, status))
+}
+
 fn wait4(pid: i32) -> (i32, libc::rusage) {
     let mut status = 0;
     // SAFETY: rusage is integers only, so zeros are a value of it.
@@ -82,7 +90,7 @@ fn wait4(pid: i32) -> (i32, libc::rusage) {
 }
 
 /// A field of `/proc/PID/stat`, numbered as in proc(5). The comm may hold anything, so fields count from its end.
-fn stat_field(stat: &[u8], number: usize) -> u64 {
+pub(crate) fn stat_field(stat: &[u8], number: usize) -> u64 {
     let after_comm = stat.iter().rposition(|&byte| byte == b')').unwrap() + 2;
     let rest = std::str::from_utf8(&stat[after_comm..]).unwrap();
     rest.split(' ').nth(number - 3).unwrap().parse().unwrap()

@@ -1,6 +1,8 @@
 //! Deaths by signal, and a signal that is none.
 
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -110,6 +112,24 @@ pub(crate) fn handled(_args: &[String]) -> i32 {
     unsafe { libc::signal(libc::SIGTERM, handler as *const () as libc::sighandler_t) };
     kill_process(Pid::from_raw(std::process::id().cast_signed()).unwrap(), Signal::TERM).unwrap();
     4
+}
+
+/// Where [`answer_each`] writes.
+static ANSWERS: AtomicI32 = AtomicI32::new(-1);
+
+/// Writes a byte now, and one for each signal of this kind that arrives.
+pub(crate) fn answer_each(signal: Signal, to: &impl AsRawFd) {
+    extern "C" fn answer(_signal: i32) {
+        // SAFETY: write(2) may be called in a handler; the byte is a constant's.
+        let written = unsafe { libc::write(ANSWERS.load(Ordering::Relaxed), c"!".as_ptr().cast(), 1) };
+        if written != 1 {
+            sys::exit_group(1);
+        }
+    }
+    ANSWERS.store(to.as_raw_fd(), Ordering::Relaxed);
+    // SAFETY: the handler makes one system call and touches nothing but an atomic.
+    unsafe { libc::signal(signal.as_raw(), answer as *const () as libc::sighandler_t) };
+    answer(0);
 }
 
 /// Waits until a signal ends it.

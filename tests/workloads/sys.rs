@@ -5,13 +5,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Seconds until SIGALRM ends a process, whatever it waits for.
+/// Seconds until SIGALRM ends a process, whatever it waits for; more on a slow machine.
 const LIFE: u32 = 30;
 
 /// Ends this process by SIGALRM after half a minute. Holds across exec, not across fork.
 pub(crate) fn limit_life() {
     // SAFETY: alarm(2) touches no memory.
-    unsafe { libc::alarm(LIFE) };
+    unsafe { libc::alarm(LIFE * tests::machine::slowness()) };
+}
+
+/// The same, but `seconds` later.
+pub(crate) fn live_on(seconds: u32) {
+    // SAFETY: alarm(2) touches no memory.
+    unsafe { libc::alarm(LIFE + seconds) };
 }
 
 /// Gives the signals that Rust's runtime handles back to their default action.
@@ -93,11 +99,26 @@ pub(crate) fn await_end() {
     }
 }
 
+/// A stack for a child: the address of its end.
+pub(crate) struct Stack(usize);
+
+impl Stack {
+    /// 256 KiB, aligned, never freed.
+    pub(crate) fn new() -> Self {
+        Self(Vec::leak(vec![0_u128; 16 * 1024]).as_mut_ptr_range().end.expose_provenance())
+    }
+}
+
 /// clone(2) with a stack of its own. The child ends with the code that `child` returns.
 pub(crate) fn clone(flags: i32, child: extern "C" fn(*mut c_void) -> i32) -> i32 {
-    let stack = Vec::leak(vec![0_u128; 16 * 1024]).as_mut_ptr_range().end;
-    // SAFETY: the stack is 256 KiB, aligned, never freed; `child` takes no argument and touches no lock.
-    let pid = unsafe { libc::clone(child, stack.cast(), flags, std::ptr::null_mut()) };
+    clone_on(&Stack::new(), flags, child)
+}
+
+/// clone(2) with this stack, which nobody else may be using.
+pub(crate) fn clone_on(stack: &Stack, flags: i32, child: extern "C" fn(*mut c_void) -> i32) -> i32 {
+    let stack = std::ptr::with_exposed_provenance_mut(stack.0);
+    // SAFETY: the stack is large enough, aligned and never freed; `child` takes no argument and touches no lock.
+    let pid = unsafe { libc::clone(child, stack, flags, std::ptr::null_mut()) };
     assert!(pid > 0, "clone: {}", std::io::Error::last_os_error());
     pid
 }

@@ -14,17 +14,15 @@ use crate::record::Kind;
     derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
 )]
 pub struct Counters {
-    /// Events of any kind that a program began to report; the record carries the value as its `seq`.
-    pub seq: u64,
     /// Children that did not fit into the tree map: their own events are not seen.
     pub untracked: u64,
-    /// Events that a program began to report, by [`Kind`] (index 0 is unused).
+    /// Events that a program began to report, by [`Kind`] (index 0 is unused); the record carries the value as its `seq`.
     pub attempted: [u64; Kind::COUNT],
     /// Of these, the ones for which the ring had no room.
     pub failed: [u64; Kind::COUNT],
 }
 
-const _: () = assert!(size_of::<Counters>() == 16 + 16 * Kind::COUNT);
+const _: () = assert!(size_of::<Counters>() == 8 + 16 * Kind::COUNT);
 
 // SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.
 #[cfg(feature = "user")]

@@ -79,7 +79,7 @@ records! {
         pub flags: u16,
         /// Generations below the root.
         pub depth: u16,
-        /// This CPU's count of attempted events, this one included.
+        /// This CPU's count of attempted events of this kind, this one included.
         pub seq: u64,
         /// When it happened: nanoseconds since boot, suspend included.
         pub ktime_ns: u64,

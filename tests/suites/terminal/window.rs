@@ -56,6 +56,8 @@ fn a_command_that_survives_a_hang_up_is_recorded_to_its_end() {
 fn tracers_words_come_after_all_that_the_command_wrote() {
     let mut desk = Desk::with(Under::Tracer);
     let shown = desk.does("$T sh -c 'echo one; echo two >&2; exit 4'", 0, 4);
-    assert!(shown.starts_with("one\r\ntwo\r\ntracer: sh ("), "{shown:?}");
-    assert!(shown.contains("exited with code 4") && shown.ends_with("\r\n"), "{shown:?}");
+    assert!(shown.starts_with("one\r\ntwo\r\ntracer: \x1b[31msh ("), "{shown:?}");
+    assert!(shown.contains("exited with code 4\x1b[0m\r\n") && shown.ends_with("\r\n"), "{shown:?}");
+    let shown = desk.does("NO_COLOR=1 $T true; $T true 2>&1 | cat", 0, 0);
+    assert!(shown.contains("exited with code 0") && !shown.contains('\x1b'), "{shown:?}");
 }

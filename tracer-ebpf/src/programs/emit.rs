@@ -76,6 +76,9 @@ fn slot_of(pid: u32) -> Option<*mut u8> {
     Some(unsafe { (&raw mut (*slots).taken).cast::<u8>().add(slot(pid)) })
 }
 
+/// Of so many small records of a kind, one asks how full its ring is. All together they are less than 2 KiB a CPU.
+const ASK_EVERY: u64 = 8;
+
 /// An event under way: counted and timed, not yet in a ring.
 #[derive(Clone, Copy)]
 pub(crate) struct Event {
@@ -96,15 +99,21 @@ fn add_one(counter: *mut u64) {
 /// Counts an attempt and takes the time.
 #[inline(always)]
 pub(crate) fn begin(kind: Kind) -> Option<Event> {
+    let event = begin_at(kind, 0)?;
+    // SAFETY: no arguments.
+    Some(Event { ktime_ns: unsafe { bpf_ktime_get_boot_ns() }, ..event })
+}
+
+/// Counts an attempt of an event whose time is known: it must lie before this call.
+#[inline(always)]
+pub(crate) fn begin_at(kind: Kind, ktime_ns: u64) -> Option<Event> {
     let counters = COUNTS.get_ptr_mut(0)?;
     // SAFETY: `counters` points at this CPU's live map value.
     let seq = unsafe {
-        add_one(&raw mut (*counters).seq);
-        add_one(&raw mut (*counters).attempted[kind as usize]);
-        core::ptr::read_volatile(&raw const (*counters).seq)
+        let attempted = &raw mut (*counters).attempted[kind as usize];
+        add_one(attempted);
+        core::ptr::read_volatile(attempted)
     };
-    // SAFETY: no arguments.
-    let ktime_ns = unsafe { bpf_ktime_get_boot_ns() };
     Some(Event { counters, kind, seq, ktime_ns })
 }
 
@@ -147,6 +156,12 @@ impl Event {
 pub(crate) fn current_comm(comm: *mut [u8; COMM_LEN]) {
     // SAFETY: `comm` is part of a reserved record and has `COMM_LEN` bytes.
     unsafe { bpf_get_current_comm(comm.cast(), COMM_LEN as u32) };
+}
+
+/// How to hand a small record over: as [`wake`], but only every so many of them ask how full the ring is.
+#[inline(always)]
+pub(crate) fn wake_now_and_then(ring: &RingBuf, event: &Event) -> u64 {
+    if event.seq % ASK_EVERY == 0 { wake(ring, false) } else { u64::from(BPF_RB_NO_WAKEUP) }
 }
 
 /// How to hand a record over: silently, until enough of them wait or `eager` says that somebody does.

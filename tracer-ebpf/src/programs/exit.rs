@@ -10,7 +10,7 @@ use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Exit, Kind};
 
-use crate::emit::{begin, leave, member, wake};
+use crate::emit::{begin, leave, member, wake_now_and_then};
 use crate::kernel::{Address, address, current, fact, read};
 use crate::maps::LIFE;
 use crate::totals::totals;
@@ -50,7 +50,7 @@ pub(crate) fn exit(ctx: RawTracePointContext) -> i32 {
         (*record).tid = tid;
         (*record).cgroup_id = bpf_get_current_cgroup_id();
     }
-    slot.submit(wake(&LIFE, false));
+    slot.submit(wake_now_and_then(&LIFE, &event));
     0
 }
 

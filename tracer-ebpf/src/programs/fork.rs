@@ -1,5 +1,8 @@
 //! `sched_process_fork(parent, child)`: the child joins its parent's tree before it first runs.
 //!
+//! The event's time is the one that the kernel has just given the child as its start: the same moment but for a
+//! microsecond, and the clock need not be read again.
+//!
 //! Current is the forking thread, also under `CLONE_PARENT`, so "parent" here always means the process that forked.
 
 use aya_ebpf::helpers::generated::bpf_get_current_uid_gid;
@@ -10,7 +13,7 @@ use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::record::{Fork, Kind, flag};
 
-use crate::emit::{begin, current_comm, entry, join, wake};
+use crate::emit::{begin_at, current_comm, entry, join, wake_now_and_then};
 use crate::kernel::{Address, current, namespace_pid, read, read_pair};
 use crate::maps::LIFE;
 
@@ -32,7 +35,7 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
         depth,
         flags: 0,
     };
-    let Some(event) = begin(Kind::Fork) else { return 0 };
+    let Some(event) = begin_at(Kind::Fork, member.start_ns) else { return 0 };
     let mut flags = 0;
     if !join(pid, &member) {
         event.untracked();
@@ -54,6 +57,6 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
         (*record).pid_ns = pid_ns;
         (*record).parent_tid = parent_tid;
     }
-    slot.submit(wake(&LIFE, false));
+    slot.submit(wake_now_and_then(&LIFE, &event));
     0
 }

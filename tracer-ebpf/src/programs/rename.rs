@@ -1,5 +1,7 @@
 //! `task_rename(task, comm)`: the main thread's comm changes, by prctl or through `/proc`.
 //!
+//! Current is the task or another thread of its process: nobody else may rename it (fs/proc/base.c, comm_write).
+//!
 //! exec sets the comm too, and reports it itself. There the new address space has no arguments yet (`arg_start` is
 //! written later, by the binary's loader: fs/exec.c, begin_new_exec), which tells the two apart.
 
@@ -11,15 +13,15 @@ use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Kind, Rename};
 
 use crate::emit::{begin, member, wake};
-use crate::kernel::{Address, address, read};
+use crate::kernel::{Address, address, current, read};
 use crate::maps::DETAIL;
 
 /// Reports a rename of a member's main thread.
 #[raw_tracepoint(tracepoint = "task_rename")]
 pub(crate) fn rename(ctx: RawTracePointContext) -> i32 {
-    let task: Address = ctx.arg(0);
-    let pid: u32 = read(task, Field::TaskTgid);
+    let (pid, _) = current();
     let Some(member) = member(pid) else { return 0 };
+    let task: Address = ctx.arg(0);
     if pid != read(task, Field::TaskPid) {
         return 0; // another thread's name is not the process's
     }

@@ -11,6 +11,7 @@ mod report;
 mod run;
 mod size;
 mod span;
+mod summary_json;
 
 use std::os::fd::{AsRawFd, IntoRawFd};
 

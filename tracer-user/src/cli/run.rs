@@ -10,6 +10,7 @@ use super::endings::Endings;
 use super::ground::{default_log_dir, invoker, tmpfs_path};
 use super::size::{RingSizes, parse_rings};
 use super::span;
+use super::summary_json::Destination;
 use super::{logger, report};
 use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
@@ -75,6 +76,9 @@ pub(super) struct Run {
     /// Run the command as USER, a name or an id, with that user's groups and no capability
     #[arg(long, value_name = "USER")]
     user: Option<String>,
+    /// Write the session's summary.json to FILE too; `-` is stdout, and /dev/fd/N works
+    #[arg(long, value_name = "FILE")]
+    summary_json: Option<PathBuf>,
     /// Leave arguments out of all files
     #[arg(long)]
     redact_args: bool,
@@ -93,6 +97,9 @@ pub(super) struct Run {
     /// Live processes that can be followed at once
     #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     max_processes: u32,
+    /// While the command runs, show running time, processes and memory at the right of the terminal on stderr
+    #[arg(long)]
+    live: bool,
     /// Say nothing, not even warnings
     #[arg(short, long)]
     quiet: bool,
@@ -110,6 +117,7 @@ impl Run {
     pub(super) fn main(self, inherited: &Inherited) -> u8 {
         logger::install(self.log_level());
         let quiet = self.quiet;
+        let summary_json = self.summary_json.as_deref().map(Destination::open);
         let plan = match self.plan() {
             Ok(plan) => plan,
             Err(message) => return fail(quiet, &message),
@@ -117,6 +125,9 @@ impl Run {
         match run(&plan, inherited) {
             Err(error) => fail(quiet, &describe(error)),
             Ok(outcome) => {
+                if let Some(destination) = summary_json {
+                    destination.write(&outcome.summary, plan.reader);
+                }
                 if !quiet {
                     report::print(&outcome);
                 }
@@ -176,6 +187,7 @@ impl Run {
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
             silent: self.quiet,
+            live: self.live && !self.quiet,
             user: self.user.as_deref().map(account).transpose()?,
             reader: invoker(),
             keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },

@@ -129,6 +129,10 @@ pub struct Programs {
 impl Programs {
     /// Loads and attaches. Nothing is tracked yet.
     pub fn load(settings: &Settings) -> Result<Self, LoadError> {
+        quiet_aya::with_memlock_put_back(|| Self::load_now(settings))
+    }
+
+    fn load_now(settings: &Settings) -> Result<Self, LoadError> {
         let mut kernel = read_kernel_facts()?;
         kernel.facts.slots_are_own = u32::from(pid_max().is_some_and(|pid_max| pid_max <= SLOTS));
         kernel.facts.wake_at = settings.life_ring.min(settings.detail_ring) / 4;

@@ -39,8 +39,9 @@ impl Loss {
     pub fn account(counters: &[Counters], received: &[u64], skipped: u64) -> Self {
         let failed = |kind: Kind| counters.iter().map(|cpu| cpu.failed[kind as usize]).sum();
         let gap = |(cpu, counters): (usize, &Counters)| {
-            // Every number of this CPU's sequence was either refused room or handed over.
-            let handed_over = counters.seq.saturating_sub(counters.failed.iter().sum());
+            // Every event that this CPU began to report was either refused room or handed over.
+            let attempted: u64 = counters.attempted.iter().sum();
+            let handed_over = attempted.saturating_sub(counters.failed.iter().sum());
             handed_over.saturating_sub(received.get(cpu).copied().unwrap_or(0))
         };
         Self {
@@ -65,7 +66,7 @@ mod tests {
     use super::Loss;
 
     fn cpu(attempted: u64, failed: u64) -> Counters {
-        let mut counters = Counters { seq: attempted, ..Counters::default() };
+        let mut counters = Counters::default();
         counters.attempted[Kind::Exec as usize] = attempted;
         counters.failed[Kind::Exec as usize] = failed;
         counters

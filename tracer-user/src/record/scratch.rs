@@ -2,10 +2,12 @@
 //!
 //! If it can't be had or fails, there is one warning, and what it did not take stays with whoever asked.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// The file, once it is needed.
 #[derive(Debug)]
@@ -14,19 +16,21 @@ pub struct Scratch {
     dir: Option<PathBuf>,
     file: Option<File>,
     len: u64,
+    /// Whether one in the same place has failed already.
+    told: Rc<Cell<bool>>,
 }
 
 impl Scratch {
     /// None yet; it is to be in `dir`.
     #[must_use]
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir: Some(dir), file: None, len: 0 }
+        Self { dir: Some(dir), file: None, len: 0, told: Rc::default() }
     }
 
-    /// An empty one in the same place.
+    /// An empty one in the same place. What goes wrong there is told once for all of them.
     #[must_use]
     pub fn another(&self) -> Self {
-        Self { dir: self.dir.clone(), file: None, len: 0 }
+        Self { dir: self.dir.clone(), file: None, len: 0, told: Rc::clone(&self.told) }
     }
 
     /// Whether it is worth asking.
@@ -47,7 +51,9 @@ impl Scratch {
         match written {
             Ok(()) => self.len += bytes.len() as u64,
             Err(error) => {
-                log::warn!("no scratch file in {} ({error}); lines stay in memory", dir.display());
+                if !self.told.replace(true) {
+                    log::warn!("no scratch file in {} ({error}); lines stay in memory", dir.display());
+                }
                 self.dir = None;
             }
         }

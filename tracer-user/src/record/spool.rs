@@ -42,32 +42,24 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// A spool in memory, until a file is given. `scratch` is a directory for what is too much for memory.
+    /// A spool in memory, until a file is given. `scratch` takes what is too much for memory.
     #[must_use]
-    pub fn in_memory(scratch: PathBuf) -> Self {
-        Self {
-            file: None,
-            failed: false,
-            scratch: Scratch::new(scratch),
-            memory: Vec::new(),
-            lines: 0,
-            damaged: BTreeSet::new(),
-        }
+    pub fn in_memory(scratch: Scratch) -> Self {
+        Self { file: None, failed: false, scratch, memory: Vec::new(), lines: 0, damaged: BTreeSet::new() }
     }
 
     /// The lines of a trace file that somebody else left, but for those that are damaged (their numbers, from 0).
     #[must_use]
     pub fn left(file: TraceFile, damaged: BTreeSet<u64>) -> Self {
-        Self { file: Some(file), failed: true, damaged, ..Self::in_memory(PathBuf::new()) }
+        Self { file: Some(file), failed: true, damaged, ..Self::in_memory(Scratch::new(PathBuf::new())) }
     }
 
     /// From now on lines go into the trace file of `root` in `runtime`, and those that are here too.
     pub fn to_file(&mut self, runtime: &Path, root: Identity, room: Room) -> io::Result<()> {
-        let mut before = Self::in_memory(PathBuf::new());
+        let mut before = Self::in_memory(self.scratch.another());
         let file = TraceFile::create(runtime.join(name(root)), room)?;
         std::mem::swap(&mut before.scratch, &mut self.scratch);
         std::mem::swap(&mut before.memory, &mut self.memory);
-        self.scratch = before.scratch.another();
         self.file = Some(file);
         before.each_line(|line| {
             self.memory.extend_from_slice(line);
@@ -152,16 +144,21 @@ impl Spool {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use super::{IN_MEMORY, Spool};
     use crate::process::identity::{Identity, Ticks};
+    use crate::record::scratch::Scratch;
     use crate::record::trace_file::{Room, TraceFile};
 
     const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
 
     fn room(dir: &Path) -> Room {
         Room { limit: 1 << 20, older: dir.join("older") }
+    }
+
+    fn spool(scratch: impl AsRef<Path>) -> Spool {
+        Spool::in_memory(Scratch::new(scratch.as_ref().to_owned()))
     }
 
     fn text(spool: &mut Spool) -> String {
@@ -173,7 +170,7 @@ mod tests {
     #[test]
     fn lines_before_and_after_the_file_are_in_order_and_the_file_is_gone_at_the_end() {
         let dir = crate::scratch();
-        let mut spool = Spool::in_memory(PathBuf::new());
+        let mut spool = spool("");
         spool.push(&1).unwrap();
         spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
         spool.push(&2).unwrap();
@@ -187,7 +184,7 @@ mod tests {
     #[test]
     fn a_full_file_system_loses_nothing() {
         let dir = crate::scratch();
-        let mut spool = Spool::in_memory(dir.path().to_owned());
+        let mut spool = spool(dir.path());
         spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
         spool.push(&"first").unwrap();
         // In the middle of a line, as on a disk that is full.
@@ -205,7 +202,7 @@ mod tests {
 
     #[test]
     fn without_any_file_memory_is_all_there_is() {
-        let mut spool = Spool::in_memory("/nonexistent".into());
+        let mut spool = spool("/nonexistent");
         let long = "x".repeat(1000);
         (0..2000).for_each(|_| spool.push(&long).unwrap());
         assert_eq!(text(&mut spool).len(), 2000 * 1003);
@@ -214,7 +211,7 @@ mod tests {
     #[test]
     fn what_was_too_much_for_memory_goes_into_the_file_first() {
         let dir = crate::scratch();
-        let mut spool = Spool::in_memory(dir.path().to_owned());
+        let mut spool = spool(dir.path());
         let lines = 0..300_000;
         lines.clone().for_each(|number| spool.push(&number).unwrap());
         assert!(!spool.scratch.is_empty());
@@ -226,7 +223,7 @@ mod tests {
 
     #[test]
     fn lines_are_told_apart_by_their_beginning() {
-        let mut spool = Spool::in_memory(PathBuf::new());
+        let mut spool = spool("");
         spool.push(&"event 1").unwrap();
         spool.push(&"row").unwrap();
         spool.push(&"event 2").unwrap();
@@ -247,7 +244,7 @@ mod tests {
     fn a_file_that_is_already_there_is_not_taken() {
         let dir = crate::scratch();
         std::fs::write(dir.path().join("tracer_trace_10_5.jsonl"), "theirs").unwrap();
-        let mut spool = Spool::in_memory(PathBuf::new());
+        let mut spool = spool("");
         spool.push(&1).unwrap();
         assert!(spool.to_file(dir.path(), ROOT, room(dir.path())).is_err());
         assert_eq!(text(&mut spool), "1\n");

@@ -93,5 +93,5 @@ fn conclude(
         completeness: Completeness::CRASHED,
     };
     let summary = sum_up(&told, ending);
-    finish(log_dir, &summary, told.anomalies, lines)
+    finish(log_dir, &summary, lines)
 }

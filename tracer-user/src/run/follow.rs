@@ -14,6 +14,7 @@ use super::enrol::enrol;
 use super::gone::Gone;
 use super::kill::Killing;
 use super::listener::Listener;
+use super::live::Live;
 use super::plan::Plan;
 use super::sampling::Sampling;
 use super::signals::{Number, Sent, Signals};
@@ -57,6 +58,8 @@ pub(super) struct Follower<'a> {
     ended: Option<Ended>,
     /// The command was sent this signal by itself, so it is not passed on.
     has_already: Option<Number>,
+    /// The status line, where there is one.
+    live: Option<Live>,
 }
 
 /// What woke tracer.
@@ -110,6 +113,7 @@ impl<'a> Follower<'a> {
             gone: Gone::default(),
             ended: None,
             has_already: None,
+            live: plan.live.then(Live::begin).flatten(),
         }
     }
 
@@ -145,6 +149,9 @@ impl<'a> Follower<'a> {
             };
             self.woken(woken).await;
         }
+        if let Some(live) = &mut self.live {
+            live.erase();
+        }
         self.see_the_dying_out().await;
         // Its priority is not for what follows; and the terminal is put back before tracer says anything on it.
         self.urgency = None;
@@ -162,6 +169,7 @@ impl<'a> Follower<'a> {
             Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
         self.catch_up();
+        self.draw();
         match woken {
             Woken::Ended => self.command_ended(),
             Woken::Round => self.sample(),
@@ -169,6 +177,14 @@ impl<'a> Follower<'a> {
             _ => {}
         }
         self.look_for_the_living();
+    }
+
+    /// The status line, where there is one.
+    fn draw(&mut self) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.is_due()) {
+            let (target_kb, tree_kb) = self.recording.rss_now_kb();
+            live.draw(self.recording.tree.living().count(), target_kb, tree_kb);
+        }
     }
 
     /// Its last snapshot comes before anything else: it is a zombie until it is reaped.

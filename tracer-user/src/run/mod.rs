@@ -14,6 +14,7 @@
 //! - `streams`: the command's output where it has to be seen, and its terminal where it has one of its own.
 //! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
+//! - `live`: the status line of a run.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
 //!   `passing`: signals that were sent to tracer.
 //!   [`user`]: as whom. `ties`: who dies with whom.
@@ -29,6 +30,7 @@ mod job;
 pub mod kill;
 pub mod limits;
 pub mod listener;
+mod live;
 pub mod outcome;
 mod passing;
 mod pipes;

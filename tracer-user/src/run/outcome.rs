@@ -14,7 +14,6 @@ use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
-use crate::session::anomaly::Anomaly;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
@@ -29,6 +28,9 @@ pub const FAILED: u8 = 125;
 pub const TIMED_OUT: u8 = 124;
 /// SIGTERM, as the number in a status.
 const TERM: u8 = 15;
+
+/// So many orphans are named to the person who waits; the session has them all.
+const ORPHANS_NAMED: usize = 3;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -53,10 +55,14 @@ pub struct Outcome {
     pub processes: u64,
     /// Those that outlived the root.
     pub orphans: u64,
+    /// The first few of these, with their process ids.
+    pub orphan_names: Vec<String>,
     /// What somebody should look at: how often each kind.
     pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
+    /// The bytes of `summary.json`, wherever the session is; empty: they can't be made.
+    pub summary: Vec<u8>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
 }
@@ -168,9 +174,11 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
-            anomalies: anomalies(told.anomalies),
+            orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
+            anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
-            session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
+            summary: summary.to_json().unwrap_or_default(),
+            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };
         if outcome.session.is_ok() {
             clear_away(recording, enrolled);
@@ -260,14 +268,7 @@ fn remarks(plan: &Plan, told: &Told<'_>, facts: &Facts<'_>, root: &Member) -> Op
     is_another.then(|| format!("the command itself: {}", own.sentence))
 }
 
-/// How often each kind occurs.
-fn anomalies(anomalies: &[Anomaly]) -> Vec<(&'static str, u64)> {
-    let mut counts: Vec<(&'static str, u64)> = Vec::new();
-    for name in anomalies.iter().map(|anomaly| anomaly.kind.name()) {
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
-    counts
+/// A process as a person is told of it.
+fn named(member: &Member) -> String {
+    format!("{} ({})", for_terminal(member.comm()), member.id.pid)
 }

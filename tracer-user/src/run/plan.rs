@@ -46,6 +46,8 @@ pub struct Plan {
     pub thresholds: Thresholds,
     /// Leaves arguments out of all files.
     pub redact: bool,
+    /// A status line is drawn, if stderr is a terminal.
+    pub live: bool,
     /// tracer says nothing at all.
     pub silent: bool,
     /// Who the command is to be; `None`: who the caller is.

@@ -60,13 +60,13 @@ impl Drop for Sleepers {
     }
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(super) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
 
 /// This thread's processor time for it: others may keep the processors busy meanwhile.
-fn timed(work: impl FnOnce()) -> Duration {
+pub(super) fn timed(work: impl FnOnce()) -> Duration {
     let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
     let begin = now();
     work();
@@ -89,6 +89,9 @@ fn a_snapshot_beside_its_bare_system_calls() {
         bare_times.push(calls / ROUND);
         times.push(all / ROUND);
     }
+    // What `cargo xtask bench` reads.
+    let nanoseconds = |times: &[Duration]| times.iter().map(Duration::as_nanos).collect::<Vec<_>>();
+    println!("rounds: {{\"bare\":{:?},\"snapshot\":{:?}}}", nanoseconds(&bare_times), nanoseconds(&times));
     ratios.sort_unstable_by(f64::total_cmp);
     let (calls, all, ratio) = (median(bare_times), median(times), ratios[ratios.len() / 2]);
     println!("bare system calls {calls:?}, a snapshot {all:?}: {ratio:.3} times (median of paired rounds)");

@@ -7,16 +7,16 @@
 //! disk that fails, or is full and tells so late, is then an error here and not a session that nobody has. A recovery of many
 //! sessions does so once, for all of them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with, syncfs};
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::anomaly::Anomaly;
 use super::id::SessionId;
 use super::index;
 use super::recording::Lines;
@@ -83,11 +83,18 @@ pub fn sessions(log_dir: &Path) -> PathBuf {
 }
 
 impl LogDir {
-    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there.
+    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
+    /// session has no place is better told before hours of work than after.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = sessions(path);
         std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
+        let found = [path.metadata(), sessions.symlink_metadata()];
+        for found in found {
+            if let Some(what) = objection(&found.map_err(unusable)?, geteuid().is_root()) {
+                return Err(unusable(io::Error::other(what)));
+            }
+        }
         access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
         let dir = Self { path: path.to_owned(), reader: None, synced_later: false };
         match std::fs::symlink_metadata(dir.session(id)) {
@@ -158,7 +165,9 @@ impl LogDir {
             return Err(exists);
         }
         let index = log_dir.index();
-        index::repair(&index, id, summary).map_err(|why| FinishError::Write { path: index.clone(), why })?;
+        let in_place = || std::fs::symlink_metadata(&place).is_ok();
+        index::repair(&index, id, summary, in_place)
+            .map_err(|why| FinishError::Write { path: index.clone(), why })?;
         Ok(place)
     }
 
@@ -168,17 +177,27 @@ impl LogDir {
     }
 }
 
+/// What is wrong with a directory that sessions are to be written to (W8). What root writes must not follow a link that
+/// somebody else could have put there.
+fn objection(found: &Metadata, is_root: bool) -> Option<&'static str> {
+    let (sticky, others_write) = (found.mode() & 0o1000 != 0, found.mode() & 0o002 != 0);
+    if !found.is_dir() {
+        Some("it holds a link, or something else, where directories are to be")
+    } else if is_root && found.uid() != 0 {
+        Some("it is not root's, so somebody else could put links there")
+    } else if is_root && others_write && !sticky {
+        Some("everybody may write to it, and so put links there")
+    } else {
+        None
+    }
+}
+
 /// Writes the session. Afterwards its directory is in place and the index has its line.
-pub fn finish(
-    log_dir: &LogDir,
-    summary: &Summary<'_>,
-    anomalies: &[Anomaly],
-    lines: &mut Lines,
-) -> Result<PathBuf, FinishError> {
+pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
     let id = summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let sync = |path: &Path| if log_dir.synced_later { Ok(()) } else { sync_directory(path) };
-    let written = build(&staging, summary, anomalies, lines, log_dir.synced_later)
+    let written = build(&staging, summary, lines, log_dir.synced_later)
         .and_then(|()| sync(&staging))
         .and_then(|()| hand_over(&staging, log_dir.reader).map_err(|error| (staging.clone(), error)))
         .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
@@ -201,13 +220,7 @@ pub fn finish(
     }
 }
 
-fn build(
-    staging: &Path,
-    summary: &Summary<'_>,
-    anomalies: &[Anomaly],
-    lines: &mut Lines,
-    synced_later: bool,
-) -> Result<(), Failed> {
+fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines, synced_later: bool) -> Result<(), Failed> {
     make(staging).map_err(|error| (staging.to_owned(), error))?;
     let write = |name, fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>| {
         let path = staging.join(name);
@@ -216,21 +229,14 @@ fn build(
     write("events.jsonl", &mut |file| lines.copy_events(file))?;
     write("proc_trace.jsonl", &mut |file| lines.copy_snapshots(file))?;
     write("processes.jsonl", &mut |file| lines.copy_processes(file))?;
-    if !anomalies.is_empty() {
-        write("anomalies.jsonl", &mut |file| {
-            anomalies.iter().try_for_each(|anomaly| {
-                serde_json::to_writer(&mut *file, anomaly)?;
-                file.write_all(b"\n")
-            })
-        })?;
+    if !lines.is_without_anomaly() {
+        write("anomalies.jsonl", &mut |file| lines.copy_anomalies(file))?;
     }
-    write("summary.json", &mut |file| {
-        serde_json::to_writer_pretty(&mut *file, summary)?;
-        file.write_all(b"\n")
-    })
+    write("summary.json", &mut |file| file.write_all(&summary.to_json()?))
 }
 
-/// Makes the directory, and those above it if somebody removed them since the start.
+/// Makes the directory, and those above it if somebody removed them since the start. What has its name goes: this process is in
+/// it, so whoever made it is dead.
 fn make(staging: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     match builder.mode(0o700).create(staging) {
@@ -238,6 +244,10 @@ fn make(staging: &Path) -> io::Result<()> {
             if let Some(sessions) = staging.parent() {
                 std::fs::DirBuilder::new().recursive(true).mode(0o755).create(sessions)?;
             }
+            builder.create(staging)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_dir_all(staging)?;
             builder.create(staging)
         }
         made => made,

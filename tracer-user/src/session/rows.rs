@@ -1,15 +1,16 @@
-//! Lines of processes, which come in the order of their ends and are wanted in the order of their forks.
+//! Lines that come in another order than they are wanted in: those of processes, which come in the order of their ends and are
+//! wanted in the order of their forks; those of anomalies, which are wanted in the order of their times.
 //!
 //! Once they are many they go to a scratch file without a name, beside the sessions: in runs, each in the wanted order, that
-//! are merged at the end. So a process that has ended takes no memory. If the scratch file can't be had or fails, lines
+//! are merged at the end. So what is over takes no memory. If the scratch file can't be had or fails, lines
 //! stay in memory, after one warning; none is dropped.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, BufReader, Read, Write};
-use std::path::PathBuf;
 
-use super::process_row::ProcessRow;
+use serde::Serialize;
+
 use crate::record::scratch::{Scratch, Stretch};
 
 /// Lines that are kept in memory, in bytes.
@@ -26,25 +27,30 @@ pub(super) struct Rows {
     runs: Vec<u64>,
     /// Lines that are in no run yet.
     memory: Vec<u8>,
-    /// Where each of those lies: start of its process, offset, length.
+    /// Where each of those lies: its place in the order, offset, length.
     index: Vec<(u64, usize, usize)>,
 }
 
 impl Rows {
-    /// None yet. `scratch` is a directory for many.
-    pub(super) fn new(scratch: PathBuf) -> Self {
-        Self { scratch: Scratch::new(scratch), runs: Vec::new(), memory: Vec::new(), index: Vec::new() }
+    /// None yet. `scratch` takes many.
+    pub(super) fn new(scratch: Scratch) -> Self {
+        Self { scratch, runs: Vec::new(), memory: Vec::new(), index: Vec::new() }
     }
 
-    /// Adds a line.
-    pub(super) fn push(&mut self, started_ns: Option<u64>, row: &ProcessRow<'_>) -> io::Result<()> {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty() && self.runs.is_empty()
+    }
+
+    /// Adds a line. Those of the same place stay in the order in which they came.
+    pub(super) fn push(&mut self, place: u64, row: &impl Serialize) -> io::Result<()> {
         let before = self.memory.len();
         if let Err(error) = serde_json::to_writer(&mut self.memory, row) {
             self.memory.truncate(before);
             return Err(error.into());
         }
         self.memory.push(b'\n');
-        self.index.push((started_ns.unwrap_or(0), before, self.memory.len() - before));
+        self.index.push((place, before, self.memory.len() - before));
         if self.memory.len() > IN_MEMORY && self.scratch.takes_more() {
             self.spill();
         }
@@ -55,8 +61,8 @@ impl Rows {
     fn spill(&mut self) {
         self.index.sort_unstable();
         let mut run = Vec::with_capacity(self.memory.len() + Head::SIZE * self.index.len());
-        for (started_ns, offset, len) in &self.index {
-            run.extend(Head { started_ns: *started_ns, len: *len as u64 }.bytes());
+        for (place, offset, len) in &self.index {
+            run.extend(Head { place: *place, len: *len as u64 }.bytes());
             run.extend_from_slice(&self.memory[*offset..offset + len]);
         }
         let begin = self.scratch.len();
@@ -67,7 +73,7 @@ impl Rows {
         }
     }
 
-    /// Copies the lines, in the order in which their processes were forked.
+    /// Copies the lines, in order.
     pub(super) fn copy_to(&mut self, to: &mut impl Write) -> io::Result<()> {
         self.index.sort_unstable();
         let room = (MERGING / self.runs.len().max(1)).clamp(*OF_A_RUN.start(), *OF_A_RUN.end());
@@ -76,13 +82,13 @@ impl Rows {
         let mut runs: Vec<Run<'_>> =
             stretches.map(|stretch| Run::new(stretch, room)).collect::<io::Result<_>>()?;
         let mut later = self.index.iter().peekable();
-        let first = |(number, run): (usize, &Run<'_>)| Some(Reverse((run.head?.started_ns, number)));
+        let first = |(number, run): (usize, &Run<'_>)| Some(Reverse((run.head?.place, number)));
         let mut heads: BinaryHeap<_> = runs.iter().enumerate().filter_map(first).collect();
         loop {
-            // Of the same start, what ended first comes first: that in runs before that in memory.
+            // Of the same place, what came first comes first: that in runs before that in memory.
             let next_later = later.peek().map(|line| line.0);
             match heads.peek() {
-                Some(Reverse((started_ns, _))) if next_later.is_none_or(|other| *started_ns <= other) => {}
+                Some(Reverse((place, _))) if next_later.is_none_or(|other| *place <= other) => {}
                 _ => match later.next() {
                     None => return Ok(()),
                     Some((_, offset, len)) => {
@@ -94,7 +100,7 @@ impl Rows {
             let Some(Reverse((_, number))) = heads.pop() else { continue };
             let run = &mut runs[number];
             run.copy_line(to)?;
-            heads.extend(run.head.map(|head| Reverse((head.started_ns, number))));
+            heads.extend(run.head.map(|head| Reverse((head.place, number))));
         }
     }
 }
@@ -102,7 +108,7 @@ impl Rows {
 /// What stands before a line of a run.
 #[derive(Clone, Copy)]
 struct Head {
-    started_ns: u64,
+    place: u64,
     len: u64,
 }
 
@@ -110,7 +116,7 @@ impl Head {
     const SIZE: usize = 16;
 
     fn bytes(self) -> impl Iterator<Item = u8> {
-        self.started_ns.to_ne_bytes().into_iter().chain(self.len.to_ne_bytes())
+        self.place.to_ne_bytes().into_iter().chain(self.len.to_ne_bytes())
     }
 }
 
@@ -129,13 +135,13 @@ impl<'a> Run<'a> {
     }
 
     fn next_head(&mut self) -> io::Result<()> {
-        let (mut started_ns, mut len) = ([0; 8], [0; 8]);
-        self.head = match self.from.read_exact(&mut started_ns) {
+        let (mut place, mut len) = ([0; 8], [0; 8]);
+        self.head = match self.from.read_exact(&mut place) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
             read => {
                 read?;
                 self.from.read_exact(&mut len)?;
-                Some(Head { started_ns: u64::from_ne_bytes(started_ns), len: u64::from_ne_bytes(len) })
+                Some(Head { place: u64::from_ne_bytes(place), len: u64::from_ne_bytes(len) })
             }
         };
         Ok(())
@@ -161,6 +167,7 @@ mod tests {
     use crate::process::cwd::Directories;
     use crate::process::identity::{Identity, Ticks};
     use crate::process::member::Member;
+    use crate::record::scratch::Scratch;
     use crate::session::clock::Clock;
     use crate::session::process_row::{Context, ProcessRow};
 
@@ -171,10 +178,10 @@ mod tests {
         let directories = Directories::default();
         let clock = Clock::new(Timestamp::UNIX_EPOCH, 0);
         let context = Context { root: None, target: None, clock, directories: &directories, redact: false };
-        let mut rows = Rows::new(scratch.to_owned());
+        let mut rows = Rows::new(Scratch::new(scratch.to_owned()));
         for pid in ends {
             let id = Identity { pid, start: Ticks(1) };
-            rows.push(Some(pid.into()), &ProcessRow::new(&Member::new(id, id, 0), context)).unwrap();
+            rows.push(pid.into(), &ProcessRow::new(&Member::new(id, id, 0), context)).unwrap();
         }
         let mut text = Vec::new();
         rows.copy_to(&mut text).unwrap();

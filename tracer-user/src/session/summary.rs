@@ -92,6 +92,15 @@ pub struct Summary<'a> {
     pub tracer_version: &'static str,
 }
 
+impl Summary<'_> {
+    /// The bytes of `summary.json`.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
 /// How a session ended, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::ground::{Ground, command};
-use super::peers::{PEERS, Peer};
+use super::peers::{Beside as Watcher, How, Peer};
 use super::report::{Beside, Line, Unit};
 use super::sample::{Sample, pairwise};
 
@@ -28,6 +28,8 @@ pub(crate) struct Contest<'g> {
     pub(crate) time: Time,
     pub(crate) rounds: usize,
     pub(crate) compare: Compare,
+    /// Who takes part.
+    pub(crate) peers: Vec<&'static Peer>,
 }
 
 /// In seconds, and beside each the bare times before and after it.
@@ -40,14 +42,18 @@ struct Turns {
 /// A peer, and its turns; or why it has none.
 struct Contender {
     name: &'static str,
+    /// The bare words, or with the peer around them.
     words: Vec<OsString>,
+    /// The peer, where it runs beside them.
+    watcher: Option<Vec<OsString>>,
     turns: Result<Turns, String>,
 }
 
 impl Contest<'_> {
     /// Holds it. The comparison is reported in `unit`, against `budget`.
     pub(crate) fn hold(&self, what: &str, unit: Unit, budget: f64) -> Result<Vec<Line>> {
-        let mut peers: Vec<Contender> = PEERS.iter().map(|peer| Contender::new(peer, &self.words)).collect();
+        let mut peers: Vec<Contender> =
+            self.peers.iter().map(|peer| Contender::new(peer, &self.words)).collect();
         // One turn each that fills caches and is not counted.
         self.bare()?;
         self.traced()?;
@@ -103,17 +109,31 @@ impl Turns {
 
 impl Contender {
     fn new(peer: &Peer, words: &[OsString]) -> Self {
-        let (words, turns) = match peer.find() {
-            Some(program) => (peer.around(program, words), Ok(Turns::default())),
-            None => (Vec::new(), Err(peer.missing())),
-        };
-        Self { name: peer.name, words, turns }
+        let (name, words) = (peer.name, words.to_vec());
+        match (peer.find(), &peer.how) {
+            (None, _) => Self { name, words, watcher: None, turns: Err(peer.missing()) },
+            (Some(program), How::Around(wrap)) => Self {
+                name,
+                words: wrap(program.into_os_string(), &words),
+                watcher: None,
+                turns: Ok(Turns::default()),
+            },
+            (Some(program), How::Beside(arguments)) => {
+                let watcher =
+                    std::iter::once(program.into_os_string()).chain(arguments.iter().map(OsString::from));
+                Self { name, words, watcher: Some(watcher.collect()), turns: Ok(Turns::default()) }
+            }
+        }
     }
 
     /// A peer that fails is out, and why is reported.
     fn take_turn(&mut self, time: Time, bare: [f64; 2]) {
         let Ok(turns) = &mut self.turns else { return };
-        match time(command(&self.words)) {
+        let watched = || {
+            let _watcher = self.watcher.as_deref().map(Watcher::start).transpose()?;
+            time(command(&self.words))
+        };
+        match watched() {
             Ok(time) => turns.add(time.as_secs_f64(), bare),
             Err(error) => self.turns = Err(format!("failed ({error:#})")),
         }
@@ -121,7 +141,10 @@ impl Contender {
 
     fn beside(&self, compare: impl FnOnce(&Turns) -> Option<Sample>) -> Beside {
         let figure = |turns: &Turns| compare(turns).ok_or_else(|| "not measured".to_owned());
-        Beside { who: self.name, measured: self.turns.as_ref().map_err(Clone::clone).and_then(figure) }
+        Beside {
+            who: self.name.to_owned(),
+            measured: self.turns.as_ref().map_err(Clone::clone).and_then(figure),
+        }
     }
 }
 
@@ -143,7 +166,7 @@ mod tests {
     #[test]
     fn a_peer_that_fails_is_out_with_its_reason() {
         let words = vec!["false".into()];
-        let mut peer = Contender { name: "false", words, turns: Ok(Turns::default()) };
+        let mut peer = Contender { name: "false", words, watcher: None, turns: Ok(Turns::default()) };
         peer.take_turn(|_| anyhow::bail!("no such tracepoint"), [1.0, 1.0]);
         let beside = peer.beside(|turns| turns.by_round(|with, bare| with / bare));
         assert_eq!(beside.measured.unwrap_err(), "failed (no such tracepoint)");

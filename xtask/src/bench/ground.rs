@@ -28,6 +28,7 @@ pub(crate) struct Ground {
     dir: TempDir,
     tracer: PathBuf,
     workload: PathBuf,
+    target: PathBuf,
     /// Fewer repetitions.
     quick: bool,
 }
@@ -38,8 +39,9 @@ impl Ground {
         let base = workspace.target().join("bench");
         fs::create_dir_all(&base).with_context(|| format!("cannot make {}", base.display()))?;
         let dir = tempfile::tempdir_in(&base).with_context(|| format!("cannot use {}", base.display()))?;
-        let workload = workspace.target().join("release/workload");
-        let ground = Self { dir, tracer: workspace.tracer(), workload, quick };
+        let target = workspace.target();
+        let workload = target.join("release/workload");
+        let ground = Self { dir, tracer: workspace.tracer(), workload, target, quick };
         fs::create_dir(ground.runtime()).context("cannot make the runtime directory")?;
         compile(NOOP, &ground.noop())?;
         Ok(ground)
@@ -53,6 +55,16 @@ impl Ground {
     /// Whether figures are for show only.
     pub(crate) fn is_quick(&self) -> bool {
         self.quick
+    }
+
+    /// A test executable that [`crate::command`] has built for the bench.
+    pub(crate) fn test(&self, name: &str) -> PathBuf {
+        test_executable(&self.target, name)
+    }
+
+    /// A path in the bench's directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// The tracer under test.
@@ -70,7 +82,13 @@ impl Ground {
         self.dir.path().join("noop")
     }
 
-    fn runtime(&self) -> PathBuf {
+    /// The directory of everything; it goes away with this.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `--tmpfs-path`.
+    pub(crate) fn runtime(&self) -> PathBuf {
         self.dir.path().join("run")
     }
 
@@ -86,6 +104,13 @@ impl Ground {
         let mut case: Vec<OsString> = vec!["spawn".into(), count.to_string().into(), self.noop().into()];
         case.extend(["-c", "-O2", "-o", "build/object/file.o", "source/file.c"].map(OsString::from));
         self.on_demand(case)
+    }
+
+    /// The words of a process that has so many children which stand still, and goes on as this worker.
+    pub(crate) fn in_a_crowd(&self, count: &str, worker: &[OsString]) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec![self.workload.clone().into(), "in-crowd".into(), count.into()];
+        words.extend(worker.iter().skip(1).cloned());
+        words
     }
 
     /// `tracer run` of these words, with all that it writes in the bench's directory.
@@ -113,6 +138,11 @@ impl Ground {
         command.arg("--tmpfs-path").arg(self.runtime()).env("TRACER_TEST", "1");
         command
     }
+}
+
+/// Where the bench has a test executable: beside the one that cargo built, under a name that does not change.
+pub(crate) fn test_executable(target: &Path, name: &str) -> PathBuf {
+    target.join("release/deps").join(format!("bench-{name}"))
 }
 
 /// These words as a command.

@@ -12,6 +12,8 @@ mod empty;
 mod statistics;
 mod syscall;
 
+use std::ffi::OsString;
+
 use anyhow::{Context, Result};
 
 use super::ground::{Ground, command};
@@ -35,24 +37,39 @@ const PROGRAMS: [(&str, &str, Option<f64>); 5] = [
     ("signal", "signal (SIGCHLD: filtered)", None),
 ];
 
+/// Processes of a large tree.
+const CROWD: &str = "10000";
+
 /// Measures all programs, outside and inside a tree.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
-    let rounds = measure_rounds(ground)?;
+    lines(&measure_rounds(ground, &ground.spawner(BLOCK))?, "")
+}
+
+/// The same while ten thousand more processes are in the tree.
+pub(crate) fn measure_in_a_crowd(ground: &Ground) -> Result<Vec<Line>> {
+    let rounds = measure_rounds(ground, &ground.in_a_crowd(CROWD, &ground.spawner(BLOCK)))?;
+    lines(&rounds, ", 10,000 alive in it")
+}
+
+/// What the rounds show; `tree` is what there is to say of the tree.
+fn lines(rounds: &[Round], tree: &str) -> Result<Vec<Line>> {
     let empty: Vec<f64> = rounds.iter().filter_map(|round| round.empty.nanoseconds_a_call()).collect();
     let empty = Sample::of(empty).context("the empty program was never called")?;
     let mut lines = Vec::new();
     for (name, what, _) in PROGRAMS {
-        let outside = outside(&rounds, name)?;
-        let beside = vec![Beside { who: "an empty tracepoint program", measured: Ok(empty) }];
+        let outside = outside(rounds, name)?;
+        let who = "an empty tracepoint program".to_owned();
+        let beside = if lines.is_empty() { vec![Beside { who, measured: Ok(empty) }] } else { Vec::new() };
         let (unit, budget) = (Unit::Nanoseconds, Some(OUTSIDE));
-        lines.push(Line { what: format!("{what}, outside"), unit, measured: outside, budget, beside });
+        let what = format!("{what}, outside the tree{tree}");
+        lines.push(Line { what, unit, measured: outside, budget, beside });
     }
     for (name, what, budget) in PROGRAMS {
-        let strangers = outside(&rounds, name)?.median;
+        let strangers = outside(rounds, name)?.median;
         let own = |round: &Round| round.inside.get(name)?.own_nanoseconds_a_call(BLOCK.into(), strangers);
         let measured = Sample::of(rounds.iter().filter_map(own).collect());
         let measured = measured.with_context(|| format!("{name} was never called for the tree"))?;
-        let (what, unit) = (format!("{what}, in the tree"), Unit::Nanoseconds);
+        let (what, unit) = (format!("{what}, in the tree{tree}"), Unit::Nanoseconds);
         lines.push(Line { what, unit, measured, budget, beside: Vec::new() });
     }
     Ok(lines)
@@ -70,10 +87,10 @@ fn outside(rounds: &[Round], name: &str) -> Result<Sample> {
     Sample::of(a_call.collect()).with_context(|| format!("{name} was never called"))
 }
 
-fn measure_rounds(ground: &Ground) -> Result<Vec<Round>> {
+fn measure_rounds(ground: &Ground, in_the_tree: &[OsString]) -> Result<Vec<Round>> {
     let _on = statistics::enable()?;
     let empty = empty::Program::attach(c"sched_process_exit")?;
-    let mut inside = Worker::start(ground.traced(&ground.spawner(BLOCK)))?;
+    let mut inside = Worker::start(ground.traced(in_the_tree))?;
     let mut outside = Worker::start(command(&ground.spawner(BLOCK)))?;
     for worker in [&mut inside, &mut outside] {
         worker.ask()?;

@@ -14,11 +14,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ground::Ground;
+use super::psutil;
 use super::report::{Line, Unit};
 use super::sample::{Sample, quantile};
 use crate::child;
 
 const RUNS: usize = 1000;
+/// Runs that are found by polling.
+const POLLED: usize = 100;
 /// Microseconds at the 99th percentile.
 const BUDGET: f64 = 1000.0;
 /// How long the workload lives, in seconds: a target that was not known by then was late by at least that.
@@ -30,7 +33,7 @@ pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
     let runs = ground.repetitions(RUNS);
     let cores = thread::available_parallelism().context("cannot count the cores")?.get();
     let done = AtomicBool::new(false);
-    let delays: Result<Vec<f64>> = thread::scope(|scope| {
+    let (delays, polled) = thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
@@ -38,18 +41,28 @@ pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
                 }
             });
         }
-        let delays = (0..runs).map(|run| delay(ground, run)).collect();
+        let delays: Result<Vec<f64>> = (0..runs).map(|run| delay(ground, run)).collect();
+        let polled = psutil::run(psutil::POLLING, &[ground.repetitions(POLLED).to_string()]);
         done.store(true, Ordering::Relaxed);
-        delays
+        (delays, polled)
     });
     let mut delays = delays?;
     delays.sort_by(f64::total_cmp);
+    let polled = polled.map(|mut delays| {
+        delays.sort_by(f64::total_cmp);
+        delays
+    });
+    let beside = |part| {
+        let measured =
+            polled.as_ref().map(|delays| Sample::exact(quantile(delays, part))).map_err(Clone::clone);
+        vec![psutil::beside("polling each 50 ms with psutil", measured)]
+    };
     let line = |what: &str, part, budget| Line {
         what: format!("exec until the target is known, {what} of {runs} runs"),
         unit: Unit::Microseconds,
         measured: Sample::exact(quantile(&delays, part)),
         budget,
-        beside: Vec::new(),
+        beside: beside(part),
     };
     Ok(vec![
         line("median", 0.5, None),

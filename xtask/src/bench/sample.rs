@@ -1,9 +1,9 @@
 //! Repeated measurements of one thing.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The middle of some measurements, and how far they lie apart.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sample {
     pub(crate) median: f64,
     pub(crate) lower_quartile: f64,

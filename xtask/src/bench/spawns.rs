@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::contest::Contest;
 use super::ground::Ground;
+use super::peers;
 use super::report::{Line, Unit};
 use super::worker;
 
@@ -17,7 +18,8 @@ const BUDGET: f64 = 1.03;
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
     let rounds = ground.repetitions(ROUNDS);
     let words = ground.spawner(BLOCK);
-    let contest = Contest { ground, words, time: worker::once, rounds, compare: |with, bare| with / bare };
+    let (compare, peers) = (|with, bare| with / bare, peers::all());
+    let contest = Contest { ground, words, time: worker::once, rounds, compare, peers };
     let what = format!("{rounds} x {BLOCK} posix_spawn of a static no-op, against none");
     contest.hold(&what, Unit::Times, BUDGET)
 }

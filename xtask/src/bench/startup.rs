@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::contest::Contest;
 use super::ground::Ground;
+use super::peers;
 use super::report::{Line, Unit};
 use crate::child;
 
@@ -18,7 +19,8 @@ const BUDGET: f64 = 15.0;
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
     let rounds = ground.repetitions(ROUNDS);
     let compare = |with: f64, bare: f64| (with - bare) * 1000.0;
-    let contest = Contest { ground, words: vec!["true".into()], time: whole, rounds, compare };
+    let (words, peers) = (vec!["true".into()], peers::that_start_it());
+    let contest = Contest { ground, words, time: whole, rounds, compare, peers };
     contest.hold("`tracer run -- true` over `true`", Unit::Milliseconds, BUDGET)
 }
 

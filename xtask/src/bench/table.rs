@@ -19,11 +19,12 @@ pub(crate) fn render(report: &Report) -> String {
     }
     let mut text = String::new();
     let Report { tracer_version, kernel, cpus, date, load_average, .. } = report;
+    let machine = report.machine.as_deref().unwrap_or("unknown");
     let quick = if report.quick { ", quick: not to be compared" } else { "" };
     // Writing to a string can't fail.
     let _ = writeln!(
         text,
-        "tracer {tracer_version} on Linux {kernel}, {cpus} CPUs, load {load_average}, {date}{quick}"
+        "tracer {tracer_version} on Linux {kernel}, {cpus} CPUs ({machine}), load {load_average}, {date}{quick}"
     );
     align(&mut text, &rows);
     text
@@ -34,7 +35,7 @@ fn own(entry: &Entry) -> [String; 7] {
     let budget =
         line.budget.map_or_else(|| "-".to_owned(), |budget| format!("<= {}", figure(budget, line.unit)));
     let verdict = entry.within.map_or("-", |within| if within { "within" } else { "OVER" });
-    figures([entry.row, &line.what], &line.measured, line.unit, &budget, verdict)
+    figures([&entry.row, &line.what], &line.measured, line.unit, &budget, verdict)
 }
 
 fn figures(names: [&str; 2], sample: &Sample, unit: Unit, budget: &str, verdict: &str) -> [String; 7] {
@@ -48,7 +49,8 @@ fn figures(names: [&str; 2], sample: &Sample, unit: Unit, budget: &str, verdict:
     [row, what, figure(sample.median, unit), quartiles, least, budget.to_owned(), verdict.to_owned()]
 }
 
-fn figure(value: f64, unit: Unit) -> String {
+/// A figure with its unit.
+pub(crate) fn figure(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Nanoseconds => format!("{value:.0} ns"),
         Unit::Microseconds => format!("{value:.0} us"),
@@ -85,8 +87,11 @@ mod tests {
     fn a_table_shows_each_figure_its_budget_and_its_peers() {
         let sample = Sample { median: 1.02, lower_quartile: 1.01, upper_quartile: 1.04, min: 1.0, count: 20 };
         let beside = vec![
-            Beside { who: "strace -f", measured: Ok(Sample { median: 2.3, ..sample }) },
-            Beside { who: "tracexec", measured: Err("not installed (cargo install tracexec)".to_owned()) },
+            Beside { who: "strace -f".into(), measured: Ok(Sample { median: 2.3, ..sample }) },
+            Beside {
+                who: "tracexec".into(),
+                measured: Err("not installed (cargo install tracexec)".to_owned()),
+            },
         ];
         let spawns =
             Line { what: "spawning".into(), unit: Unit::Times, measured: sample, budget: Some(1.03), beside };
@@ -97,6 +102,7 @@ mod tests {
             date: "2026-01-02T03:04:05Z".into(),
             tracer_version: "0.1.0".into(),
             kernel: "6.18.0".into(),
+            machine: Some("Some CPU".into()),
             cpus: 2,
             load_average: "0.10".into(),
             quick: true,
@@ -105,7 +111,7 @@ mod tests {
         report.add("spawns", vec![spawns]);
         report.add("storm", vec![storm]);
         let shown = "\
-tracer 0.1.0 on Linux 6.18.0, 2 CPUs, load 0.10, 2026-01-02T03:04:05Z, quick: not to be compared
+tracer 0.1.0 on Linux 6.18.0, 2 CPUs (Some CPU), load 0.10, 2026-01-02T03:04:05Z, quick: not to be compared
 row     what         median   quartiles           least    budget
 spawns  spawning     1.020 x  1.010 x .. 1.040 x  1.000 x  <= 1.030 x  within
           strace -f  2.300 x  1.010 x .. 1.040 x  1.000 x

@@ -1,19 +1,21 @@
-//! `cargo xtask bench [--json FILE] [--quick] [ROW…]`: builds as whoever calls, measures as root.
+//! `cargo xtask bench [--json FILE] [--svg FILE] [--quick] [ROW…]`: builds as whoever calls, measures as root.
 //!
-//! A missed budget is a figure, not a failure: the command fails only where it could not measure.
+//! A missed budget is a figure, not a failure: the command fails only where it could not measure. A row that could not be
+//! measured does not keep the others from it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Message, TargetKind};
 use clap::Args;
 
-use crate::bench::ground::Ground;
+use crate::bench::ground::{Ground, test_executable};
 use crate::bench::report::Report;
-use crate::bench::{self, ROWS, table};
+use crate::bench::{self, ROWS, chart, private, spool, table};
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -23,6 +25,12 @@ pub(crate) struct Options {
     /// Write the figures to FILE as JSON too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a chart of the figures to FILE too
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Measure nothing: show the figures that were written with --json
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "quick", "rows"])]
+    from: Option<PathBuf>,
     /// Fewer repetitions: to see that it works, not to compare figures
     #[arg(long)]
     quick: bool,
@@ -35,23 +43,47 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some(path) = &options.from {
+        return show(&Report::load(path)?, options);
+    }
     if !options.built {
         build(workspace)?;
+        spool::build(workspace)?;
     }
     if !privileged::is_root()? {
         return Err(as_root()?.exec()).context("cannot start xtask again as root");
     }
+    private::mounts()?;
     let ground = Ground::new(workspace, options.quick)?;
     let wanted = |name: &str| options.rows.is_empty() || options.rows.iter().any(|row| row == name);
     let mut report = Report::new(&ground)?;
+    let mut failed = Vec::new();
     for row in ROWS.iter().filter(|row| wanted(row.name)) {
         eprintln!("xtask: measuring {}: {}", row.name, row.what);
-        let lines = (row.measure)(&ground).with_context(|| format!("cannot measure {}", row.name))?;
-        report.add(row.name, lines);
+        match (row.measure)(&ground) {
+            Ok(lines) => report.add(row.name, lines),
+            Err(error) => {
+                eprintln!("xtask: cannot measure {}: {error:#}", row.name);
+                failed.push(row.name);
+            }
+        }
     }
-    print!("{}", table::render(&report));
+    show(&report, options)?;
+    if !failed.is_empty() {
+        bail!("could not measure {}; why is told above", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn show(report: &Report, options: &Options) -> Result<()> {
+    print!("{}", table::render(report));
+    let write =
+        |path: &Path, text| fs::write(path, text).with_context(|| format!("cannot write {}", path.display()));
     if let Some(path) = &options.json {
-        fs::write(path, report.json()?).with_context(|| format!("cannot write {}", path.display()))?;
+        write(path, report.json()?)?;
+    }
+    if let Some(path) = &options.svg {
+        write(path, chart::render(report))?;
     }
     Ok(())
 }
@@ -61,7 +93,29 @@ fn build(workspace: &Workspace) -> Result<()> {
         let mut cargo = child::cargo();
         child::run(cargo.current_dir(workspace.root()).args(["build", "--release"]).args(target))?;
     }
-    Ok(())
+    build_test(workspace, "cost", &["--package=tracer", "--lib"])?;
+    build_test(workspace, "load", &["--package=tests", "--test=load"])
+}
+
+/// Builds a test executable, and puts it where the bench finds it.
+fn build_test(workspace: &Workspace, name: &str, target: &[&str]) -> Result<()> {
+    let mut cargo = child::cargo();
+    cargo.current_dir(workspace.root()).args(["test", "--release", "--no-run"]).args(target);
+    cargo.arg("--message-format=json-render-diagnostics");
+    let messages = child::output(&mut cargo)?;
+    for message in Message::parse_stream(messages.as_bytes()) {
+        let message = message.context("cannot read what cargo says of a test")?;
+        if let Message::CompilerArtifact(artifact) = message
+            && artifact.profile.test
+            && artifact.target.kind.iter().any(|kind| matches!(kind, TargetKind::Test | TargetKind::Lib))
+            && let Some(built) = artifact.executable
+        {
+            let to = test_executable(&workspace.target(), name);
+            fs::copy(&built, &to).with_context(|| format!("cannot copy {built} to {}", to.display()))?;
+            return Ok(());
+        }
+    }
+    bail!("`{}` built no test", child::line(&cargo))
 }
 
 /// This same command as root, with what [`Workspace::find`] needs.

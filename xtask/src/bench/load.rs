@@ -1,0 +1,89 @@
+//! The live suite `load`, for longer than a test run has time: every storm, and whether anything was lost.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::ground::Ground;
+use super::report::{Line, Unit};
+use super::sample::Sample;
+use crate::child;
+
+/// Seconds of a whole bench: ten minutes of storms, and as much again to read what they left.
+const SECONDS: usize = 600;
+
+/// What a storm tells (tests/suites/load.rs).
+#[derive(Deserialize)]
+struct Storm {
+    storm: String,
+    processes: u64,
+    events: u64,
+    command_seconds: f64,
+    lost: u64,
+    /// The most in each half of its time.
+    memory_kib: [u64; 2],
+}
+
+/// Measures all storms.
+pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
+    let figures = ground.file("load.jsonl");
+    let mut suite = Command::new(ground.test("load"));
+    suite.env("TRACER_LOAD_SECONDS", ground.repetitions(SECONDS).to_string());
+    suite.env("TRACER_LOAD_REPORT", &figures).env("TRACER_TEST", "1").env("TRACER_BIN", ground.tracer());
+    let output = suite.output().with_context(|| format!("cannot start `{}`", child::line(&suite)))?;
+    let text = fs::read_to_string(&figures).unwrap_or_default();
+    let storms: Result<Vec<Storm>, _> = text.lines().map(serde_json::from_str).collect();
+    let storms = storms.with_context(|| format!("cannot read {}", figures.display()))?;
+    let lost: u64 = storms.iter().map(|storm| storm.lost).sum();
+    // What is lost is a figure. Anything else that the suite finds is wrong.
+    if storms.is_empty() || (!output.status.success() && lost == 0) {
+        bail!("the suite `load` failed:\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+    Ok(lines(&storms, lost))
+}
+
+fn lines(storms: &[Storm], lost: u64) -> Vec<Line> {
+    let line = |what: String, unit, value, budget| Line {
+        what,
+        unit,
+        measured: Sample::exact(value),
+        budget,
+        beside: Vec::new(),
+    };
+    let events: u64 = storms.iter().map(|storm| storm.events).sum();
+    let seconds: f64 = storms.iter().map(|storm| storm.command_seconds).sum();
+    let what = format!("events lost of {events}, {} storms, {seconds:.0} s", storms.len());
+    let mut lines = vec![line(what, Unit::Count, lost as f64, Some(0.0))];
+    let growth = storms.iter().map(|storm| storm.memory_kib[1].saturating_sub(storm.memory_kib[0])).max();
+    let growth = growth.unwrap_or(0) as f64 / 1024.0;
+    let what = "memory that tracer gained in the second half of a storm, the most of any".to_owned();
+    lines.push(line(what, Unit::Mebibytes, growth, None));
+    lines.extend(storms.iter().filter(|storm| storm.command_seconds > 1.0).map(|storm| {
+        let rate = storm.processes as f64 / storm.command_seconds;
+        line(format!("{}: processes", storm.storm), Unit::PerSecond, rate, None)
+    }));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_event_is_over_the_budget_of_none() {
+        let storm = |lost| Storm {
+            storm: "fork".into(),
+            processes: 300,
+            events: 600,
+            command_seconds: 3.0,
+            lost,
+            memory_kib: [1024, 3072],
+        };
+        let told = lines(&[storm(0), storm(1)], 1);
+        assert_eq!((told[0].measured.median, told[0].within()), (1.0, Some(false)));
+        assert!(told[0].what.contains("of 1200"), "{}", told[0].what);
+        assert_eq!((told[1].measured.median, told[2].measured.median), (2.0, 100.0));
+    }
+}
