@@ -122,7 +122,7 @@ const CASES: &[(&str, Case)] = &[
     ("zombie", posture::zombie),
     ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
-    ("family", family::family),
+    ("clan", family::clan),
     ("bomb", family::bomb),
     ("deaf", family::deaf),
     ("orders", family::orders),

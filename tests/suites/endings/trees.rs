@@ -6,7 +6,7 @@ use tests::{Session, Trace};
 
 use crate::{assert_ended, assert_ended_by_tracer, assert_told};
 
-const FAMILY: [&str; 5] = ["left", "daemon", "stopped", "adopted", "subreaper"];
+const CLAN: [&str; 5] = ["left", "daemon", "stopped", "adopted", "subreaper"];
 
 /// A neighbour: tracer's own child and in its session and process group, with the name of a member, but not of the tree.
 const NEIGHBOUR: &str = "sleep 50 >/dev/null 2>&1 </dev/null & echo $! >neighbour";
@@ -26,9 +26,9 @@ fn assert_neighbour_lives(session: &Session) {
 #[test]
 fn who_left_the_session_or_its_parent_or_stands_still_is_ended_by_sigterm() {
     let flags = ["--timeout", "1s", "--kill-after", "0s", "--target", "workload"];
-    let session = Trace::case(["family"]).flags(flags).run();
+    let session = Trace::case(["clan"]).flags(flags).run();
     assert_ended(&session, 124, "timed_out", "TIMED_OUT", "timeout");
-    for who in FAMILY {
+    for who in CLAN {
         assert_ended_by_tracer(session.process(session.note(who).pid), libc::SIGTERM);
     }
 }
