@@ -35,10 +35,15 @@ fn who_left_the_session_or_its_parent_or_stands_still_is_ended_by_sigterm() {
 
 #[test]
 fn parents_are_asked_before_their_children_so_that_no_shell_goes_on() {
-    let script = "sleep 20; touch went-on; sleep 20";
-    let session = Trace::sh(script).flags(["--timeout", "300ms"]).run();
+    let script = "(sh -c 'sleep 20; :'; :); touch went-on; sleep 20";
+    let session = Trace::sh(script).flags(["--timeout", "300ms", "--target", "sleep"]).run();
     assert_ended(&session, 124, "timed_out", "TIMED_OUT", "timeout");
     assert!(!session.outcome.file("went-on").exists());
+    let pid = |row: &serde_json::Value| u32::try_from(row["pid"].as_u64().unwrap()).unwrap();
+    let asked = session.events("signal").into_iter().filter(|event| event["sender"]["comm"] == "tracer");
+    let depths: Vec<u64> =
+        asked.map(|event| session.process(pid(event))["depth"].as_u64().unwrap()).collect();
+    assert!(depths.len() >= 3 && depths.is_sorted(), "{depths:?}");
 }
 
 #[test]
