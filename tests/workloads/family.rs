@@ -11,8 +11,8 @@ use crate::{names, observe, signals, stubborn, sys};
 /// How long those who fork go on if nobody ends them.
 const LIFE: Duration = Duration::from_secs(20);
 
-/// `family [CASE…]`: brings up one of each kind, writes `ready`, and goes on as the case, or waits.
-pub(crate) fn family(args: &[String]) -> i32 {
+/// `clan [CASE…]`: brings up one of each kind, writes `ready`, and goes on as the case, or waits.
+pub(crate) fn clan(args: &[String]) -> i32 {
     let (mut ready, tell) = pipe().unwrap();
     let stopped = sys::fork(|| {
         kill_process(getpid(), Signal::STOP).unwrap();

@@ -124,7 +124,7 @@ const CASES: &[(&str, Case)] = &[
     ("zombie", posture::zombie),
     ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
-    ("family", family::family),
+    ("clan", family::clan),
     ("bomb", family::bomb),
     ("deaf", family::deaf),
     ("orders", family::orders),

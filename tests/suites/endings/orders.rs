@@ -33,7 +33,7 @@ fn with_preserve_status_the_commands_own_end_is_tracers() {
 
 #[test]
 fn a_second_sigterm_hurries_and_nobody_is_left() {
-    let session = Trace::case(["family", "orders", "2"]).flags(["--target", "workload"]).run();
+    let session = Trace::case(["clan", "orders", "2"]).flags(["--target", "workload"]).run();
     assert_ended(&session, TERM, "killed", "SIGNALLED", "told_to_end");
     assert_ended_by_tracer(session.root(), libc::SIGKILL);
     for who in ["left", "daemon", "adopted", "subreaper", "stopped"] {

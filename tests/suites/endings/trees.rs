@@ -6,7 +6,7 @@ use tests::{Session, Trace};
 
 use crate::{assert_ended, assert_ended_by_tracer, assert_told};
 
-const FAMILY: [&str; 5] = ["left", "daemon", "stopped", "adopted", "subreaper"];
+const CLAN: [&str; 5] = ["left", "daemon", "stopped", "adopted", "subreaper"];
 
 /// A neighbour: tracer's own child and in its session and process group, with the name of a member, but not of the tree.
 const NEIGHBOUR: &str = "sleep 50 >/dev/null 2>&1 </dev/null & echo $! >neighbour";
@@ -26,19 +26,24 @@ fn assert_neighbour_lives(session: &Session) {
 #[test]
 fn who_left_the_session_or_its_parent_or_stands_still_is_ended_by_sigterm() {
     let flags = ["--timeout", "1s", "--kill-after", "0s", "--target", "workload"];
-    let session = Trace::case(["family"]).flags(flags).run();
+    let session = Trace::case(["clan"]).flags(flags).run();
     assert_ended(&session, 124, "timed_out", "TIMED_OUT", "timeout");
-    for who in FAMILY {
+    for who in CLAN {
         assert_ended_by_tracer(session.process(session.note(who).pid), libc::SIGTERM);
     }
 }
 
 #[test]
 fn parents_are_asked_before_their_children_so_that_no_shell_goes_on() {
-    let script = "sleep 20; touch went-on; sleep 20";
-    let session = Trace::sh(script).flags(["--timeout", "300ms"]).run();
+    let script = "(sh -c 'sleep 20; :'; :); touch went-on; sleep 20";
+    let session = Trace::sh(script).flags(["--timeout", "300ms", "--target", "sleep"]).run();
     assert_ended(&session, 124, "timed_out", "TIMED_OUT", "timeout");
     assert!(!session.outcome.file("went-on").exists());
+    let pid = |row: &serde_json::Value| u32::try_from(row["pid"].as_u64().unwrap()).unwrap();
+    let asked = session.events("signal").into_iter().filter(|event| event["sender"]["comm"] == "tracer");
+    let depths: Vec<u64> =
+        asked.map(|event| session.process(pid(event))["depth"].as_u64().unwrap()).collect();
+    assert!(depths.len() >= 3 && depths.is_sorted(), "{depths:?}");
 }
 
 #[test]

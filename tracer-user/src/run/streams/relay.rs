@@ -3,8 +3,6 @@
 
 use std::io;
 
-use rustix::pipe::PIPE_BUF;
-
 use super::lookout::Lookout;
 use super::port::Port;
 
@@ -89,14 +87,15 @@ impl Relay {
     /// Takes all that was written so far, whoever may read it, and whenever.
     pub(super) fn take_rest(&mut self) -> Seen {
         let mut seen = Seen::default();
-        let mut piece = [0; PIPE_BUF];
+        let mut piece = Vec::with_capacity(PIECE);
         while let Some(from) = self.from.as_ref().filter(|_| self.holds() < REST) {
+            piece.clear();
             match from.read_now(&mut piece) {
                 Ok(count) if count > 0 => {
-                    self.last = Some(piece[count - 1]);
-                    self.piece.extend_from_slice(&piece[..count]);
+                    self.last = piece.last().copied();
+                    self.piece.extend_from_slice(&piece);
                     seen.output = true;
-                    seen.matched |= self.look(&piece[..count]);
+                    seen.matched |= self.look(&piece);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The end, nothing more, or an error that the next read meets again.
@@ -137,10 +136,10 @@ impl Relay {
             self.from = None;
             return Seen::default();
         }
-        self.piece.resize(PIECE, 0);
-        let read = from.read(&mut self.piece);
-        self.piece.truncate(*read.as_ref().unwrap_or(&0));
+        self.piece.clear();
+        self.piece.reserve(PIECE);
         self.written = 0;
+        let read = from.read(&mut self.piece);
         match read {
             Ok(0) => self.close(),
             Ok(_) => {
