@@ -15,10 +15,6 @@ const fn test(suite: &'static str, test: &'static str, why: &'static str) -> Lef
     LeftOut { suite, test: Some(test), why }
 }
 
-const fn test(suite: &'static str, test: &'static str, why: &'static str) -> LeftOut {
-    LeftOut { suite, test: Some(test), why }
-}
-
 const fn suite(suite: &'static str, why: &'static str) -> LeftOut {
     LeftOut { suite, test: None, why }
 }
