@@ -195,3 +195,16 @@ fn a_write_that_fails_costs_no_line() {
     }
     assert!(files.len() >= 5, "sidecar, trace file and the session's files failed: {files:?}");
 }
+
+#[test]
+fn a_torn_line_of_the_index_is_told_of_and_takes_no_other_with_it() {
+    let outcome = Trace::inside(&format!(
+        "for i in 1 2; do {RUN} -q -- true; printf '{{\"torn' >>../log/sessions.jsonl; done; {RUN} --keep-sessions 2 -- true"
+    ));
+    assert_one_trouble(&outcome, &["../log/sessions.jsonl", "2 damaged lines"]);
+    assert_eq!(
+        (outcome.session_count(), outcome.index().len()),
+        (2, 2),
+        "the oldest went, with what was torn"
+    );
+}

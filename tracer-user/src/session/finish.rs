@@ -88,7 +88,10 @@ impl LogDir {
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = sessions(path);
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
+        // To make what is there costs as much as to make it: a recovery comes here for each session.
+        if sessions.symlink_metadata().is_err() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
+        }
         let found = [path.metadata(), sessions.symlink_metadata()];
         for found in found {
             if let Some(what) = objection(&found.map_err(unusable)?, geteuid().is_root()) {
