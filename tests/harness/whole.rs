@@ -35,7 +35,11 @@ impl Session {
     /// If the session breaks one of these promises.
     #[track_caller]
     pub fn assert_whole(&self) -> &Self {
-        assert_eq!(self.state(), "complete", "{}", self.summary["completeness"]);
+        self.assert_complete();
+        if self.state() == "lossy" {
+            self.assert_ordered();
+            return self;
+        }
         for what in LOSSES {
             assert_eq!(self.lost(what), 0, "lost {what}");
         }
@@ -46,6 +50,21 @@ impl Session {
         assert_eq!(self.summary["max_depth"].as_u64(), depths.max(), "max_depth");
         self.assert_summary();
         self
+    }
+
+    /// Asserts that nothing is lost. Where the processor is emulated and the kernel preempts programs, some are skipped in most
+    /// runs of several processes: that, and nothing else, may be lost there.
+    ///
+    /// # Panics
+    /// If anything else is lost.
+    #[track_caller]
+    pub fn assert_complete(&self) {
+        if machine::slowness() > 1 && self.was_preempted(&[]) {
+            let others = LOSSES.iter().filter(|what| **what != "skipped");
+            assert!(others.clone().all(|what| self.lost(what) == 0), "{}", self.summary["completeness"]);
+        } else {
+            assert_eq!(self.state(), "complete", "{}", self.summary["completeness"]);
+        }
     }
 
     /// Whether the kernel skipped programs; if so, that all that is missing of these events was counted.

@@ -22,7 +22,7 @@ fn assert_unresolved(session: &Session) {
     assert!(error.contains(&root) && error.contains("\"nosuch\""), "no {root:?} in:\n{stderr}");
     session.assert_nobody_lives();
     session.assert_ordered();
-    assert_eq!(session.state(), "complete");
+    session.assert_complete();
 }
 
 /// Asserts that one who left the session, one who stood still and the last of those who forked were ended by tracer.

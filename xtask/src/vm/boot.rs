@@ -18,6 +18,10 @@ const LIMIT: Duration = Duration::from_mins(40);
 /// Memory of a machine: the suites take a hundredth of it at a time, and say so of a real host's.
 const MEMORY: &str = "2G";
 
+/// The machine's time goes by instructions, two nanoseconds each, and not by the host's clock: so it is a slow processor and not
+/// one that is interrupted all the time, its deadlines hold whatever else the host does, and sleep costs nothing.
+const PACE: &str = "shift=1,sleep=off";
+
 /// Boots `kernel` from `disk` and hands over each line; `log` gets what the kernel says. Returns when the machine is off.
 pub(super) fn run(kernel: &Kernel, disk: &Path, log: &Path, mut line: impl FnMut(&str)) -> Result<()> {
     let mut command = machine(kernel, disk, log);
@@ -51,6 +55,7 @@ fn machine(kernel: &Kernel, disk: &Path, log: &Path) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--foreground", "--kill-after=5", &LIMIT.as_secs().to_string(), "qemu-system-x86_64"]);
     command.args(["-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1", "-m", MEMORY]);
+    command.args(["-icount", PACE, "-rtc", "clock=vm"]);
     command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
     command.arg("-serial").arg(format!("file:{}", log.display())).args(["-serial", "stdio"]);
     command.arg("-drive").arg(format!("file={},format=raw,if=none,id=root,snapshot=on", disk.display()));
