@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::ground::Ground;
+use super::ground::{Ground, Test};
 use super::report::{Line, Unit};
 use super::sample::Sample;
 use crate::child;
@@ -29,7 +29,7 @@ struct Storm {
 /// Measures all storms.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
     let figures = ground.file("load.jsonl");
-    let mut suite = Command::new(ground.test("load"));
+    let mut suite = Command::new(ground.test(Test::Load));
     suite.env("TRACER_LOAD_SECONDS", ground.repetitions(SECONDS).to_string());
     suite.env("TRACER_LOAD_REPORT", &figures).env("TRACER_TEST", "1").env("TRACER_BIN", ground.tracer());
     let output = suite.output().with_context(|| format!("cannot start `{}`", child::line(&suite)))?;
