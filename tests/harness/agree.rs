@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::session::raw;
 use crate::truth::{Reaped, Shown};
-use crate::{Session, escape};
+use crate::{Session, escape, machine};
 
 /// Faults after the record: `exit_mm` writes the cleared tid to a user page that fork may have left shared.
 const LATE_FAULTS: u64 = 1;
@@ -130,15 +130,16 @@ fn compare_totals(truth: &Reaped, row: &Value, partial: bool, out: &mut Differen
     if truth.has_waited {
         return;
     }
+    let slowness = u64::from(machine::slowness());
     let may_lack = |late: u64| if partial { u64::MAX } else { late };
     let number = |field: &str| row[field].as_u64();
     out.equal(truth.pid, "max_rss_kb", number("max_rss_kb"), Some(truth.max_rss_kb));
     out.near(truth.pid, "min_flt", number("min_flt"), truth.min_flt, may_lack(LATE_FAULTS));
     out.near(truth.pid, "maj_flt", number("maj_flt"), truth.maj_flt, 0);
     out.near(truth.pid, "nvcsw", number("nvcsw"), truth.nvcsw, may_lack(LATE_SWITCHES));
-    out.near(truth.pid, "nivcsw", number("nivcsw"), truth.nivcsw, may_lack(LATE_PREEMPTIONS));
+    out.near(truth.pid, "nivcsw", number("nivcsw"), truth.nivcsw, may_lack(LATE_PREEMPTIONS * slowness));
     let cpu = number("utime_us").zip(number("stime_us")).map(|(user, system)| user + system);
-    out.near(truth.pid, "utime_us + stime_us", cpu, truth.cpu_us, may_lack(LATE_CPU_US));
+    out.near(truth.pid, "utime_us + stime_us", cpu, truth.cpu_us, may_lack(LATE_CPU_US * slowness));
 }
 
 #[derive(Default)]

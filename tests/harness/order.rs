@@ -79,7 +79,16 @@ impl Session {
     /// If two events stand in the wrong order.
     #[track_caller]
     pub fn assert_ordered(&self) {
-        let mut order = Order::default();
-        self.all_events.iter().for_each(|event| order.see(&Told::of(event)));
+        assert_ordered(&self.all_events);
     }
+}
+
+/// The same of any events, of a session that has no end too.
+///
+/// # Panics
+/// If two events stand in the wrong order.
+#[track_caller]
+pub fn assert_ordered(events: &[Value]) {
+    let mut order = Order::default();
+    events.iter().for_each(|event| order.see(&Told::of(event)));
 }

@@ -15,7 +15,7 @@ pub(crate) struct Place {
 impl Place {
     /// Makes the directory, with `cwd` and an empty truth file inside.
     pub(crate) fn new() -> Self {
-        let base = profile_dir().join("live");
+        let base = scratch();
         fs::create_dir_all(&base).unwrap();
         let place = Self { dir: tempfile::Builder::new().prefix("t-").tempdir_in(base).unwrap() };
         fs::create_dir(place.cwd()).unwrap();
@@ -55,7 +55,12 @@ impl Place {
     }
 }
 
-fn open_to_all(path: &Path, mode: u32) {
+/// Where tests may put files of their own.
+pub(crate) fn scratch() -> PathBuf {
+    profile_dir().join("live")
+}
+
+pub(crate) fn open_to_all(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
@@ -69,6 +74,12 @@ fn profile_dir() -> PathBuf {
 #[must_use]
 pub fn workload() -> PathBuf {
     built(profile_dir().join("workload"), "cargo build -p tests")
+}
+
+/// The program that tells what it was given, which cargo builds before any test.
+#[must_use]
+pub fn reveal() -> PathBuf {
+    built(profile_dir().join("reveal"), "cargo build -p tests")
 }
 
 /// The tracer under test: `$TRACER_BIN`, or the one beside the tests.

@@ -1,7 +1,7 @@
 //! Recovery in the place of a run.
 
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::session::{files_below, is_hidden};
-use crate::{Outcome, Session, place, schema};
+use crate::{Outcome, Session, faults, machine, place, schema};
 
 /// What `tracer recover --json` said.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Outcome {
     /// # Panics
     /// If something does after ten seconds.
     pub fn await_ends(&self) -> &Self {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + machine::slowed(Duration::from_secs(10));
         loop {
             let seen = self.recover(["--dry-run"]);
             if seen.reports.iter().all(|report| report["gate"] != "G3") {
@@ -87,6 +87,12 @@ impl Outcome {
         self.place.runtime().join("tracer-0")
     }
 
+    /// The log directory.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.place.log()
+    }
+
     /// The lines of the index.
     #[must_use]
     pub fn index(&self) -> Vec<Value> {
@@ -102,28 +108,44 @@ impl Outcome {
         run.env("TRACER_TEST", "1").current_dir(self.place.cwd()).spawn().unwrap()
     }
 
-    /// Recovers, killed on the way into the `nth` (from 1) of these system calls. Whether it came that far.
+    /// `tracer recover` of all that is left here, however young.
     #[must_use]
-    pub fn recovery_is_killed_at(&self, call: &str, nth: u32) -> bool {
-        let mut command = killed_at(call, nth);
-        command.arg(place::tracer()).args(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]);
-        is_killed(command.arg(self.place.runtime()))
+    pub fn recovery(&self) -> Vec<OsString> {
+        let mut words = words(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]);
+        words.push(self.place.runtime().into());
+        words
     }
 
-    /// Runs a shell that does nothing, killed in the same way.
+    /// `tracer run` of a shell that does nothing.
     #[must_use]
-    pub fn run_is_killed_at(&self, call: &str, nth: u32) -> bool {
-        let mut command = killed_at(call, nth);
-        let id = format!("{call}-{nth}");
-        command.arg(place::tracer()).args(["run", "-q", "--session-id", &id, "--log-dir"]);
-        command.arg(self.place.log()).arg("--tmpfs-path").arg(self.place.runtime());
-        is_killed(command.args(["--", "sh", "-c", "true; true"]))
+    pub fn run<const N: usize>(&self, id: &str, flags: [&str; N]) -> Vec<OsString> {
+        let mut words = words(["run", "-q", "--session-id", id, "--log-dir"]);
+        words.extend([self.place.log().into(), "--tmpfs-path".into(), self.place.runtime().into()]);
+        words.extend(flags.map(OsString::from));
+        words.extend(["--", "sh", "-c", "true; true"].map(OsString::from));
+        words
+    }
+
+    /// `tracer clear`.
+    #[must_use]
+    pub fn clear(&self) -> Vec<OsString> {
+        vec!["clear".into(), "--log-dir".into(), self.place.log().into()]
+    }
+
+    /// Runs a script, its rows moving to the log directory often, killed at the `nth` of these system calls of one of tracer's
+    /// threads.
+    #[must_use]
+    pub fn spooling_is_killed_at(&self, call: &str, nth: u32, script: &str) -> bool {
+        let mut words = words(["run", "-q", "--spool-limit", "64K", "--log-dir"]);
+        words.extend([self.place.log().into(), "--tmpfs-path".into(), self.place.runtime().into()]);
+        words.extend(["--", "sh", "-c", script].map(OsString::from));
+        faults::thread_is_killed_at(&words, (call, nth))
     }
 
     /// The names in the directory of sessions, of finished ones and others.
     #[must_use]
     pub fn session_names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.place.log().join("sessions")).unwrap();
+        let Ok(entries) = fs::read_dir(self.place.log().join("sessions")) else { return Vec::new() };
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -151,17 +173,6 @@ impl Outcome {
     }
 }
 
-fn killed_at(call: &str, nth: u32) -> Command {
-    let mut strace = Command::new("strace");
-    strace.args(["-o", "/dev/null", "-e"]).arg(format!("trace={call}"));
-    strace.arg("-e").arg(format!("inject={call}:signal=KILL:when={nth}"));
-    strace.env("TRACER_TEST", "1").stdout(Stdio::null()).stderr(Stdio::null());
-    strace
-}
-
-/// strace ends in the way of the program that it ran.
-fn is_killed(strace: &mut Command) -> bool {
-    let status = strace.status().expect("strace can be run; on Debian: apt-get install strace");
-    assert!(status.success() || status.signal() == Some(9), "{status}");
-    !status.success()
+fn words<const N: usize>(words: [&str; N]) -> Vec<OsString> {
+    words.map(OsString::from).into()
 }

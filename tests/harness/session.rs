@@ -66,6 +66,19 @@ impl Session {
         }
     }
 
+    /// Asserts that every process of the tree is gone, by `/proc` and by its row.
+    ///
+    /// # Panics
+    /// If one is not.
+    #[track_caller]
+    pub fn assert_nobody_lives(&self) {
+        assert_eq!(self.summary["orphans"], Value::Array(Vec::new()));
+        for row in &self.processes {
+            assert_ne!(row["ended_at"], Value::Null, "{row}");
+            assert!(!is_alive(row), "{row}");
+        }
+    }
+
     /// The row of the process that tracer started.
     #[must_use]
     pub fn root(&self) -> &Value {
@@ -179,6 +192,15 @@ impl Session {
     }
 }
 
+/// Whether a row's process is there still, and no zombie.
+#[must_use]
+pub fn is_alive(row: &Value) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", row["pid"])).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let start = fields.get(19).and_then(|start| start.parse::<u64>().ok());
+    start.is_some() && start == row["starttime_ticks"].as_u64() && !["Z", "X"].contains(&fields[0])
+}
+
 /// The bytes that a JSON string stands for.
 pub(crate) fn raw(value: &Value) -> Vec<u8> {
     escape::bytes(value.as_str().unwrap_or_else(|| panic!("{value} is no string")))
@@ -200,7 +222,12 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub(crate) fn lines(path: &Path) -> Vec<Value> {
+/// The rows of a file.
+///
+/// # Panics
+/// If a line is none.
+#[must_use]
+pub fn lines(path: &Path) -> Vec<Value> {
     let text = text(path);
     let parsed =
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
@@ -216,7 +243,9 @@ pub(crate) fn entries(dir: &Path) -> Vec<PathBuf> {
     fs::read_dir(dir).map_or_else(|_| Vec::new(), |found| found.map(|entry| entry.unwrap().path()).collect())
 }
 
-pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+/// All that is below a directory and is none itself.
+#[must_use]
+pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     let (dirs, mut files): (Vec<_>, Vec<_>) = entries(dir).into_iter().partition(|path| path.is_dir());
     files.extend(dirs.iter().flat_map(|dir| files_below(dir)));
     files

@@ -13,10 +13,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::place::Place;
-use crate::{Ledger, Session, Weight, place};
+use crate::{Ledger, Session, Weight, machine, place};
 
-/// How long a run may take before it is killed, in seconds, unless told otherwise. Each workload ends itself after 30.
+/// How long a run may take on real hardware before it is killed, in seconds, unless told otherwise. Each workload ends
+/// itself after 30.
 const DEADLINE: u64 = 60;
+
+/// How long tracer looks for the target unless told otherwise, in seconds.
+const RESOLVE: u32 = 10;
 
 /// A run of tracer that has not started yet.
 #[derive(Debug)]
@@ -50,6 +54,15 @@ impl Trace {
     /// Traces a shell script.
     pub fn sh(script: &str) -> Self {
         Self::command(["sh", "-c", script])
+    }
+
+    /// Runs a script in a mount namespace of its own, in which `$0` is tracer and `$1` the workload binary: what it mounts is
+    /// gone with it. The directories of the run are `../log` and `../run`.
+    #[must_use]
+    pub fn inside(script: &str) -> Outcome {
+        let words = ["unshare", "-m", "sh", "-c", script].map(OsString::from);
+        let binaries = [place::tracer(), place::workload()].map(std::path::PathBuf::into_os_string);
+        Self::command(words.into_iter().chain(binaries)).without_tracer()
     }
 
     /// Traces a case of the workload binary, which is then the root.
@@ -142,6 +155,9 @@ impl Trace {
         words.extend(["--log-dir".into(), self.place.log().into(), "--tmpfs-path".into()]);
         words.push(self.place.runtime().into());
         words.extend(self.flags.iter().cloned());
+        if machine::slowness() > 1 && !self.flags.iter().any(|flag| flag == "--resolve-timeout") {
+            words.extend(["--resolve-timeout".into(), format!("{}s", RESOLVE * machine::slowness()).into()]);
+        }
         words.push("--".into());
         words.extend(self.command.iter().cloned());
         self.end_of(&words)
@@ -160,13 +176,14 @@ impl Trace {
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
         let mut weight = Weight::default();
-        let in_time = ends_in_time(&child, self.deadline, &mut weight);
+        let seconds = self.deadline * u64::from(machine::slowness());
+        let in_time = ends_in_time(&child, seconds, &mut weight);
         let status = child.wait().unwrap();
         // A command that reads nothing closes the pipe early; that is no failure of the run.
         drop(writer.join().unwrap());
         let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        assert!(in_time, "tracer was killed after {} s; stderr:\n{stderr}", self.deadline);
+        assert!(in_time, "tracer was killed after {seconds} s; stderr:\n{stderr}");
         Outcome { status, stdout, stderr, weight, place: self.place }
     }
 
@@ -225,7 +242,7 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> 
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Waits for the child's end. At the deadline kills the process group, which is its own.
-fn ends_in_time(child: &Child, seconds: u64, weight: &mut Weight) -> bool {
+pub(crate) fn ends_in_time(child: &Child, seconds: u64, weight: &mut Weight) -> bool {
     let pid = Pid::from_child(child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(seconds);

@@ -106,8 +106,11 @@ pub fn append(file: &Path, row: &Row) {
 }
 
 /// Every row of the file.
+///
+/// # Panics
+/// If one is none.
 #[must_use]
-pub(crate) fn read(file: &Path) -> Vec<Row> {
+pub fn read(file: &Path) -> Vec<Row> {
     let text = fs::read_to_string(file).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tests::machine::{fewer, slowed};
 use tests::traced;
 
 #[test]
@@ -139,10 +140,10 @@ fn a_process_that_takes_too_much_memory_is_an_oom_victim() {
 
 #[test]
 fn the_cpu_time_of_a_tree_of_very_short_processes_is_what_wait_says() {
-    let session = tests::Trace::observed(["parallel", "2", "400", "exec"]).run();
+    let session = tests::Trace::observed(["parallel", "2", &fewer(400).to_string(), "exec"]).run();
     let waited = session.reaped().into_iter().find(|reaped| reaped.has_waited).unwrap().cpu_us;
     let told = Duration::from_secs_f64(session.summary["cpu_seconds"].as_f64().unwrap());
     let waited = Duration::from_micros(waited);
-    let roots_own = Duration::from_millis(100);
+    let roots_own = slowed(Duration::from_millis(100));
     assert!((waited..waited + roots_own).contains(&told), "{told:?} told, {waited:?} waited for");
 }

@@ -1,16 +1,8 @@
 //! Tracers that are killed in the middle, and what recovery makes of what they left.
 
-#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
-
 use std::collections::BTreeSet;
-use std::ffi::CString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::process::Child;
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tests::{Outcome, Trace, tracer};
 
 /// Kills its tracer as soon as a snapshot of it is in the spool.
@@ -109,73 +101,6 @@ fn a_session_that_is_being_recorded_is_left_alone() {
 }
 
 #[test]
-fn what_somebody_else_put_there_is_named_and_left() {
-    let outcome = killed();
-    let at = |name: &str| outcome.runtime().join(name);
-    let node = |name: &str, mode: libc::mode_t, device: libc::dev_t| {
-        let path = CString::new(at(name).as_os_str().as_bytes()).unwrap();
-        // SAFETY: a C string that lives here.
-        assert_eq!(unsafe { libc::mknod(path.as_ptr(), mode | 0o600, device) }, 0);
-    };
-    node("tracer_trace_1_1.jsonl", libc::S_IFIFO, 0);
-    node("tracer_trace_1_2.jsonl", libc::S_IFCHR, libc::makedev(1, 3));
-    fs::write(at("tracer_trace_1_3.jsonl"), "").unwrap();
-    std::os::unix::fs::chown(at("tracer_trace_1_3.jsonl"), Some(12345), None).unwrap();
-    fs::write(at("tracer_enrollment_1_4.json"), "[".repeat(100_000)).unwrap();
-    fs::write(at("with\nnewline"), "").unwrap();
-    let recovered = outcome.recover([]);
-    let reasons: BTreeSet<&str> =
-        recovered.with("leave").iter().map(|report| report["reason"].as_str().unwrap()).collect();
-    let expected = [
-        "it is a FIFO",
-        "it is a device or a socket",
-        "somebody else owns it",
-        "its sidecar does not parse",
-        "it has no name that tracer would give",
-    ];
-    assert_eq!(reasons, BTreeSet::from(expected));
-    assert_eq!((recovered.reports.len(), recovered.with("finish").len()), (6, 1));
-    assert_eq!(outcome.left().len(), 5);
-}
-
-/// Waits for its end, and kills it if that has not come by then, wherever it is.
-fn kill_after(mut child: Child, time: Duration) {
-    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-    let deadline = Timespec::try_from(time).unwrap();
-    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&deadline)).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-}
-
-#[test]
-fn kills_at_any_moment_of_runs_and_recoveries_leave_each_session_once_and_whole() {
-    let outcome = Trace::command(["true"]).outcome();
-    for number in 0..60 {
-        let run = outcome.start_run(&format!("chaos-{number}"), ["sh", "-c", "true; (true; true); true"]);
-        kill_after(run, Duration::from_micros(number * 1500));
-    }
-    outcome.await_ends();
-    // What can be found: a sidecar or a session. A run that was killed before either never began to record.
-    let enrolled = outcome.recover(["--dry-run"]).reports;
-    let enrolled = enrolled.iter().filter_map(|report| report["session_id"].as_str()).map(str::to_owned);
-    let finished = outcome.session_names().into_iter().filter(|name| !name.starts_with('.'));
-    let expected: BTreeSet<String> = enrolled.chain(finished).collect();
-    assert!(expected.len() > 10, "the moments are spread over the whole run: {expected:?}");
-    for number in 0..30 {
-        kill_after(outcome.start_recovery([]), Duration::from_micros(number * 200));
-    }
-    outcome.age();
-    assert_eq!(outcome.recover([]).code, Some(0));
-    assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new());
-    assert_eq!(outcome.session_names(), Vec::from_iter(expected.clone()));
-    let mut indexed: Vec<String> =
-        outcome.index().iter().map(|line| line["session_id"].as_str().unwrap().to_owned()).collect();
-    indexed.sort();
-    assert_eq!(indexed, Vec::from_iter(expected));
-    outcome.assert_readable();
-}
-
-#[test]
 fn a_runtime_directory_that_is_full_is_one_warning_and_a_whole_session() {
     let many = "i=0; while [ $i -lt 150 ]; do /bin/true; i=$((i+1)); done; exit 3";
     let inside = format!(
@@ -223,50 +148,4 @@ fn under_sudo_a_session_is_the_invoking_users_and_nobody_elses() {
         }
         assert_eq!(fs::metadata(session.dir.join("..")).unwrap().uid(), 0);
     }
-}
-
-/// Kills at every place: the first, second … of each system call, until it is not reached any more.
-fn at_each<const N: usize>(calls: [&str; N], mut is_killed_at: impl FnMut(&str, u32) -> bool) -> usize {
-    let count = |call| (1..).take_while(|nth| is_killed_at(call, *nth)).count();
-    calls.into_iter().map(count).sum()
-}
-
-#[test]
-fn a_recovery_that_is_killed_between_any_two_system_calls_leaves_the_crash_to_the_next_one() {
-    let outcome = killed();
-    let files: Vec<_> = outcome.left().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
-    let log = outcome.runtime().join("../../log");
-    let calls = ["mkdir", "openat", "flock", "write", "renameat2", "unlinkat"];
-    let places = at_each(calls, |call, nth| {
-        let is_killed = outcome.recovery_is_killed_at(call, nth);
-        assert_eq!(outcome.recover([]).code, Some(0), "{call} {nth}");
-        assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new(), "{call} {nth}");
-        assert_eq!((outcome.session_names().len(), outcome.index().len()), (1, 1), "{call} {nth}");
-        outcome.assert_readable();
-        fs::remove_dir_all(&log).unwrap();
-        files.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
-        is_killed
-    });
-    assert!(places > 20, "it was killed in {places} places");
-}
-
-#[test]
-fn a_run_that_is_killed_between_any_two_changes_of_a_directory_is_one_session_or_none() {
-    let outcome = Trace::command(["true"]).outcome();
-    let places = at_each(["mkdir", "renameat2", "unlink", "flock"], |call, nth| {
-        let before = outcome.session_count();
-        let is_killed = outcome.run_is_killed_at(call, nth);
-        outcome.await_ends();
-        let began = !outcome.left().is_empty();
-        outcome.age();
-        assert_eq!(outcome.recover([]).code, Some(0), "{call} {nth}");
-        assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new(), "{call} {nth}");
-        let names = outcome.session_names();
-        assert!(names.iter().all(|name| !name.starts_with('.')), "{call} {nth}: {names:?}");
-        assert_eq!(names.len(), outcome.index().len(), "{call} {nth}");
-        assert!(names.len() <= before + 1, "{call} {nth}: at most one session more");
-        assert!(is_killed || !began, "{call} {nth}: who is not killed leaves nothing to recover");
-        is_killed
-    });
-    assert!(places >= 8, "it was killed in {places} places");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tests::{Session, Trace};
+use tests::{Session, Trace, machine};
 
 const OFTEN: [&str; 2] = ["--interval", "10ms"];
 
@@ -97,7 +97,9 @@ fn every_row_of_a_tree_has_every_field() {
     assert_rows(&session);
     for lacking in array(&session.summary["unread"]) {
         let reason = lacking["reason"].as_str().unwrap_or_default();
-        assert!(reason.contains("zombie"), "nothing is missing of the living: {lacking}");
+        // On a slow machine also of who is about to be a zombie, its memory given back already.
+        let is_late = reason.contains("such a process") && machine::slowness() > 1;
+        assert!(reason.contains("zombie") || is_late, "nothing is missing of the living: {lacking}");
     }
     for row in &session.processes {
         let pid = row["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
@@ -122,7 +124,9 @@ fn a_row_says_what_the_process_knows_of_itself() {
     assert_eq!(set("sig_cgt") & bit(libc::SIGUSR2), bit(libc::SIGUSR2), "{row}");
     let wrote = session.note("write_bytes").value;
     assert!(wrote >= 256 << 10, "the workload does what it says: {wrote}");
-    assert!(row["wchan"].is_string(), "it waits: {row}");
+    // Before 5.16 the kernel walked frame pointers to find out, and where it is built without them says nothing
+    // (arch/x86/kernel/process.c, `get_wchan`).
+    assert!(row["wchan"].is_string() || !machine::is_linux(5, 16), "it waits: {row}");
     // Its notes are written too.
     let told = row["write_bytes"].as_i64();
     assert!(told.is_some_and(|told| (wrote..=wrote + (16 << 10)).contains(&told)), "{wrote} in truth: {row}");
@@ -175,7 +179,10 @@ fn a_run_shorter_than_an_interval_has_its_exact_figures() {
     let peak = session.summary["peak_rss_kb"].as_u64();
     assert!(peak.is_some_and(|kib| (40_960..40_960 + 8192).contains(&kib)), "{peak:?} KiB");
     let cpu = session.summary["cpu_seconds"].as_f64();
-    assert!(cpu.is_some_and(|seconds| (0.05..0.3).contains(&seconds)), "{cpu:?} s");
+    assert!(
+        cpu.is_some_and(|seconds| (0.05..0.3 * f64::from(machine::slowness())).contains(&seconds)),
+        "{cpu:?} s"
+    );
 }
 
 #[test]

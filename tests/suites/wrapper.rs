@@ -162,7 +162,10 @@ fn signals_that_are_sent_to_tracer_are_passed_on() {
     for (signal, code) in [("INT", 11), ("QUIT", 12), ("TERM", 13), ("HUP", 14), ("USR1", 15), ("ALRM", 16)] {
         let script = format!("trap 'exit {code}' {signal}; kill -{signal} $PPID; while :; do :; done");
         let session = Trace::sh(&script).run();
-        assert_eq!(session.outcome.status.code(), Some(code), "{signal}: {}", session.outcome.stderr);
+        assert_eq!(session.summary["exit_code"], code, "{signal}: {}", session.outcome.stderr);
+        let (status, is_order) = (session.outcome.status, signal == "TERM");
+        assert_eq!(status.code(), (!is_order).then_some(code), "{signal}: {}", session.outcome.stderr);
+        assert_eq!(status.signal(), is_order.then_some(libc::SIGTERM), "tracer itself was told to end");
     }
 }
 
@@ -182,4 +185,13 @@ fn a_wrapper_that_ran_nothing_is_an_error_unless_that_is_to_be_passed_over() {
     assert_eq!(session.summary["termination_reason"], "TARGET_UNRESOLVED");
     let session = words().flags(["--on-unresolved", "continue"]).run();
     assert_eq!(session.outcome.status.code(), Some(127), "{}", session.outcome.stderr);
+}
+
+#[test]
+fn a_command_that_runs_as_somebody_else_is_recorded_and_its_target_found() {
+    let session = Trace::sh("sleep 0.1; exit 3").flags(["--user", "nobody", "--target", "sleep"]).run();
+    session.assert_whole();
+    assert_eq!(session.outcome.status.code(), Some(3), "{}", session.outcome.stderr);
+    assert!(session.processes.iter().all(|row| row["uid"] == NOBODY), "{:#?}", session.processes);
+    assert_eq!((&session.target()["comm"], session.target_rows().is_empty()), (&json!("sleep"), false));
 }

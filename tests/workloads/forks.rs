@@ -62,6 +62,31 @@ pub(crate) fn crowd(args: &[String]) -> i32 {
     pids.into_iter().map(observe::wait).sum()
 }
 
+/// `family`: three children, each with a child of its own, one after the other over some 20 ms. Each notes itself first, so
+/// the notes are in the order of the forks, and whoever was recorded is among them. With `family BYTES` the children's children
+/// run a program with so long an argument, which makes long rows.
+pub(crate) fn family(args: &[String]) -> i32 {
+    let argument = vec![b'x'; args.first().map_or(0, |bytes| bytes.parse().unwrap())];
+    member();
+    for _ in 0..3 {
+        observe::wait(sys::fork(|| {
+            member();
+            observe::wait(sys::fork(|| {
+                member();
+                if argument.is_empty() { 0 } else { sys::exec(&me(), &[b"workload", b"noop", &argument]) }
+            }));
+            0
+        }));
+        std::thread::sleep(std::time::Duration::from_millis(7));
+    }
+    0
+}
+
+fn member() {
+    let stat = std::fs::read("/proc/self/stat").unwrap();
+    note("member", std::process::id(), observe::stat_field(&stat, 22).cast_signed());
+}
+
 /// `in-crowd COUNT CASE…`: goes on as the case, with so many children that stand still until this process ends.
 pub(crate) fn in_crowd(args: &[String]) -> i32 {
     assemble(args);

@@ -19,6 +19,7 @@ mod daemon;
 mod demand;
 mod environment;
 mod execs;
+mod family;
 mod forks;
 mod images;
 mod lives;
@@ -105,6 +106,7 @@ const CASES: &[(&str, Case)] = &[
     ("parallel", forks::parallel),
     ("deep", forks::deep),
     ("crowd", forks::crowd),
+    ("family", forks::family),
     ("assemble", forks::assemble),
     ("in-crowd", forks::in_crowd),
     ("dies-behind-its-back", bystander::dies_behind_its_back),
@@ -120,6 +122,11 @@ const CASES: &[(&str, Case)] = &[
     ("zombie", posture::zombie),
     ("holders", posture::holders),
     ("stubborn", stubborn::stubborn),
+    ("family", family::family),
+    ("bomb", family::bomb),
+    ("deaf", family::deaf),
+    ("orders", family::orders),
+    ("orphans", family::orphans),
 ];
 
 fn main() {

@@ -90,7 +90,7 @@ fn wait4(pid: i32) -> (i32, libc::rusage) {
 }
 
 /// A field of `/proc/PID/stat`, numbered as in proc(5). The comm may hold anything, so fields count from its end.
-fn stat_field(stat: &[u8], number: usize) -> u64 {
+pub(crate) fn stat_field(stat: &[u8], number: usize) -> u64 {
     let after_comm = stat.iter().rposition(|&byte| byte == b')').unwrap() + 2;
     let rest = std::str::from_utf8(&stat[after_comm..]).unwrap();
     rest.split(' ').nth(number - 3).unwrap().parse().unwrap()

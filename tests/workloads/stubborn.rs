@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, setsid, waitpid};
 
+use tests::machine::slowed;
+
 use crate::environment::note;
 use crate::{names, signals, sys};
 
@@ -31,7 +33,7 @@ pub(crate) fn stubborn(args: &[String]) -> i32 {
     waitpid(Pid::from_raw(still), WaitOptions::UNTRACED).unwrap();
     let relay = sys::fork(|| {
         names::set_comm(b"relay");
-        hand_on(&mut tell, Instant::now() + LIFE)
+        hand_on(&mut tell, Instant::now() + slowed(LIFE))
     });
     ready.read_exact(&mut [0; 2]).unwrap();
     for (what, pid) in [("left", gone), ("stopped", still), ("relay", relay)] {
@@ -41,7 +43,7 @@ pub(crate) fn stubborn(args: &[String]) -> i32 {
 }
 
 /// A child takes over from its parent, again and again: whoever is killed has been replaced already.
-fn hand_on(tell: &mut impl Write, until: Instant) -> i32 {
+pub(crate) fn hand_on(tell: &mut impl Write, until: Instant) -> i32 {
     for generation in 0.. {
         if Instant::now() > until {
             break;

@@ -5,13 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Seconds until SIGALRM ends a process, whatever it waits for.
+/// Seconds until SIGALRM ends a process, whatever it waits for; more on a slow machine.
 const LIFE: u32 = 30;
 
 /// Ends this process by SIGALRM after half a minute. Holds across exec, not across fork.
 pub(crate) fn limit_life() {
     // SAFETY: alarm(2) touches no memory.
-    unsafe { libc::alarm(LIFE) };
+    unsafe { libc::alarm(LIFE * tests::machine::slowness()) };
 }
 
 /// The same, but `seconds` later.
@@ -36,6 +36,17 @@ pub(crate) fn block(signal: i32) {
     unsafe { libc::sigaddset(&raw mut set, signal) };
     // SAFETY: reads a local set; the old one is not asked for.
     unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
+/// Waits for a signal that the calling thread blocks, and takes it.
+pub(crate) fn await_blocked(signal: i32) {
+    // SAFETY: sigset_t is integers only, so zeros are a value of it: the empty set.
+    let mut set = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a local set, and the signal's number is valid.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    let mut taken = 0;
+    // SAFETY: reads a local set and writes a local integer.
+    assert_eq!(unsafe { libc::sigwait(&raw const set, &raw mut taken) }, 0);
 }
 
 /// Forks; the child runs `child` and ends with the code that it gives. Only for processes with one thread.

@@ -7,6 +7,7 @@ mod ebpf;
 mod privileged;
 mod shm;
 mod suite;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;

@@ -58,7 +58,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Tally> {
 }
 
 /// Reads `test result: ok. 6 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`.
-fn closing_line(line: &str) -> Option<Tally> {
+pub(crate) fn closing_line(line: &str) -> Option<Tally> {
     let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
     let count = |word: &str| {
         let part = counts.split("; ").find_map(|part| part.strip_suffix(word))?;

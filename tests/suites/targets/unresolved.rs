@@ -1,7 +1,5 @@
 //! No workload: an error and an ended tree, or lineage alone; never the wrapper.
 
-use std::fs;
-
 use serde_json::{Value, json};
 use tests::{Session, Trace};
 
@@ -22,21 +20,9 @@ fn assert_unresolved(session: &Session) {
     let error = stderr.lines().find(|line| line.starts_with("tracer: error: ")).unwrap_or_default();
     let root = format!("root {} ", summary["pid"]);
     assert!(error.contains(&root) && error.contains("\"nosuch\""), "no {root:?} in:\n{stderr}");
-    assert_eq!(summary["orphans"], json!([]));
-    for row in &session.processes {
-        assert_ne!(row["ended_at"], Value::Null, "{row}");
-        assert!(!is_alive(row), "{row}");
-    }
+    session.assert_nobody_lives();
     session.assert_ordered();
     assert_eq!(session.state(), "complete");
-}
-
-/// Whether a row's process is there still, and no zombie.
-fn is_alive(row: &Value) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", row["pid"])).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let start = fields.get(19).and_then(|start| start.parse::<u64>().ok());
-    start.is_some() && start == row["starttime_ticks"].as_u64() && !["Z", "X"].contains(&fields[0])
 }
 
 /// Asserts that one who left the session, one who stood still and the last of those who forked were ended by tracer.

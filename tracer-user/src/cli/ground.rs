@@ -1,6 +1,6 @@
 //! Where things lie unless told otherwise, for every subcommand alike.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::record::runtime::DEFAULT_TMPFS;
 use crate::session::finish::Reader;
@@ -12,13 +12,11 @@ pub(super) fn tmpfs_path(given: Option<PathBuf>) -> Result<PathBuf, String> {
 }
 
 fn tmpfs_path_where(given: Option<PathBuf>, under_test: bool) -> Result<PathBuf, String> {
-    match given {
-        Some(path) => Ok(path),
-        None if under_test => {
-            Err(format!("under a test {DEFAULT_TMPFS} is not to be touched; give --tmpfs-path"))
-        }
-        None => Ok(PathBuf::from(DEFAULT_TMPFS)),
+    let path = given.unwrap_or_else(|| PathBuf::from(DEFAULT_TMPFS));
+    if under_test && path == Path::new(DEFAULT_TMPFS) {
+        return Err(format!("under a test {DEFAULT_TMPFS} is not to be touched; give another --tmpfs-path"));
     }
+    Ok(path)
 }
 
 /// Where sessions go.
@@ -49,6 +47,7 @@ mod tests {
     #[test]
     fn a_test_must_say_where_its_runtime_directory_goes() {
         assert!(tmpfs_path_where(None, true).is_err());
+        assert!(tmpfs_path_where(Some("/dev/shm/".into()), true).is_err());
         assert_eq!(tmpfs_path_where(Some("/x".into()), true), Ok(PathBuf::from("/x")));
         assert_eq!(tmpfs_path_where(None, false), Ok(PathBuf::from("/dev/shm")));
     }

@@ -3,6 +3,7 @@
 //! stdout is for results, stderr for talk; tracer's own words begin with `tracer: `.
 
 mod clear;
+mod endings;
 mod ground;
 mod logger;
 mod recover;
@@ -10,6 +11,7 @@ mod report;
 mod run;
 mod size;
 mod span;
+mod summary_json;
 
 use std::os::fd::{AsRawFd, IntoRawFd};
 
@@ -29,7 +31,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(Box<run::Run>),
     Recover(recover::Recover),
     Clear(clear::Clear),
 }
@@ -38,7 +40,13 @@ enum Command {
 /// is tracer's own failure, not the command's.
 #[must_use]
 pub fn main() -> u8 {
-    let inherited = Inherited::capture();
+    let inherited = match Inherited::capture() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            report::say(&error.to_string());
+            return FAILED;
+        }
+    };
     reserve_standard_streams();
     std::panic::catch_unwind(|| dispatch(&inherited)).unwrap_or(FAILED)
 }

@@ -184,6 +184,72 @@ mod tests {
         assert_eq!(line(&failed, false), "a\\nb: left, no room (G5)");
     }
 
+    /// All that a person sees of a recovery: stdout, and the closing line on stderr.
+    fn told(dry_run: bool) -> String {
+        let report = |number: u32, gate, action, reason| Report {
+            file: format!("tracer_trace_{number}_88.jsonl"),
+            decision: Decision { gate, action, reason },
+            session_id: None,
+            session: None,
+            damaged_lines: 0,
+            error: None,
+        };
+        let place = (!dry_run).then(|| "/var/log/tracer/sessions/0197a".into());
+        let reports = [
+            Report { session: place.clone(), ..report(1, Gate::G5, Action::Finish, "its process is gone") },
+            Report {
+                session: place,
+                damaged_lines: u32::from(!dry_run) as usize,
+                ..report(2, Gate::G5, Action::Finish, "its process is gone, and somebody else has the pid")
+            },
+            report(3, Gate::G2, Action::Remove, "it is from before a reboot"),
+            report(4, Gate::G0, Action::Leave, "it was written a moment ago, and may be live"),
+            report(5, Gate::G7, Action::Leave, "it is a FIFO"),
+            Report {
+                file: "\u{1b}[2J\n".to_owned(),
+                ..report(6, Gate::G7, Action::Leave, "it has no name that tracer would give")
+            },
+        ];
+        let mut telling = Telling { dry_run, ..Telling::default() };
+        let mut out = Vec::new();
+        for report in reports {
+            telling.tell(&report, &mut out).unwrap();
+        }
+        if !dry_run {
+            let failed = report(7, Gate::G5, Action::Finish, "its process is gone");
+            let why = "the log directory /var/log/tracer can't be used (Read-only file system (os error 30)); give another one with --log-dir";
+            telling.tell(&Report { error: Some(why.to_owned()), ..failed }, &mut out).unwrap();
+        }
+        String::from_utf8(out).unwrap() + &telling.last_line()
+    }
+
+    #[test]
+    fn a_person_reads_a_line_a_file_and_a_count() {
+        insta::assert_snapshot!(told(false), @r"
+        tracer_trace_1_88.jsonl: recovered, its process is gone (G5); session /var/log/tracer/sessions/0197a
+        tracer_trace_2_88.jsonl: recovered, its process is gone, and somebody else has the pid (G5); session /var/log/tracer/sessions/0197a, but for a damaged line
+        tracer_trace_3_88.jsonl: removed, it is from before a reboot (G2)
+        tracer_trace_4_88.jsonl: left, it was written a moment ago, and may be live (G0)
+        tracer_trace_5_88.jsonl: left, it is a FIFO (G7)
+        \u{1b}[2J\n: left, it has no name that tracer would give (G7)
+        tracer_trace_7_88.jsonl: left, the log directory /var/log/tracer can't be used (Read-only file system (os error 30)); give another one with --log-dir (G5)
+        2 recovered, 1 removed, 3 left, 1 failed
+        ");
+    }
+
+    #[test]
+    fn a_dry_run_says_what_would_be_done() {
+        insta::assert_snapshot!(told(true), @r"
+        tracer_trace_1_88.jsonl: would be recovered, its process is gone (G5)
+        tracer_trace_2_88.jsonl: would be recovered, its process is gone, and somebody else has the pid (G5)
+        tracer_trace_3_88.jsonl: would be removed, it is from before a reboot (G2)
+        tracer_trace_4_88.jsonl: left, it was written a moment ago, and may be live (G0)
+        tracer_trace_5_88.jsonl: left, it is a FIFO (G7)
+        \u{1b}[2J\n: left, it has no name that tracer would give (G7)
+        2 would be recovered, 1 would be removed, 3 left
+        ");
+    }
+
     #[test]
     fn what_failed_is_not_counted_as_done() {
         let mut telling = Telling { json: true, ..Telling::default() };

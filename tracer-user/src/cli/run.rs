@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::endings::Endings;
 use super::ground::{default_log_dir, invoker, tmpfs_path};
 use super::size::{RingSizes, parse_rings};
 use super::span;
+use super::summary_json::Destination;
 use super::{logger, report};
 use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
@@ -16,6 +18,7 @@ use crate::run::outcome::{End, FAILED};
 use crate::run::plan::{OnUnresolved, Plan};
 use crate::run::sampling::{Rhythm, Scope};
 use crate::run::signals::{Inherited, die_by};
+use crate::run::user::Account;
 use crate::run::{RunError, run, support};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::id::SessionId;
@@ -24,10 +27,13 @@ use crate::session::retention::Keep;
 const EXAMPLES: &str = "\
 Examples:
   sudo tracer run -- make -j8
-  sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh";
+  sudo tracer run --label job=1234 --log-dir /var/log/ci -- ./test.sh
+  sudo tracer run --timeout 30m --kill-after 10s --orphans kill -- ./test.sh
+  sudo tracer run --until 'listening on' --drain 1s -- ./server";
 
 const AFTER: &str = "\
-Exit status: the command's own, or death by the same signal; 125 if tracer itself failed, 126 if the command \
+Exit status: the command's own, or death by the same signal; 124 if its time was up, 0 if its output matched, death by \
+SIGTERM if tracer was sent that; 125 if tracer itself failed, 126 if the command \
 can't be run, 127 if it is not found.";
 
 /// Run a command and record its whole process tree
@@ -46,6 +52,9 @@ pub(super) struct Run {
     /// Keep what a running session has so far in DIR/tracer-UID [default: /dev/shm]
     #[arg(long, value_name = "DIR", env = "TRACER_TMPFS_PATH")]
     tmpfs_path: Option<PathBuf>,
+    /// Let it take SIZE there, 64K or more; older rows move to the log directory
+    #[arg(long, value_name = "SIZE", value_parser = super::size::parse_spool, default_value = "32M")]
+    spool_limit: u64,
     /// The workload is the process of this NAME, instead of the first behind the wrappers
     #[arg(long, value_name = "NAME", value_parser = parse_target)]
     target: Option<Wanted>,
@@ -64,6 +73,12 @@ pub(super) struct Run {
     /// Where an anomaly begins: FD_HIGH=0.9, HIGH_CPU=90/30s (for so long), RSS_GROWTH=200/5m (within) …; may be given again
     #[arg(long = "threshold", value_name = "KIND=VALUE[/TIME]")]
     thresholds: Vec<String>,
+    /// Run the command as USER, a name or an id, with that user's groups and no capability
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Write the session's summary.json to FILE too; `-` is stdout, and /dev/fd/N works
+    #[arg(long, value_name = "FILE")]
+    summary_json: Option<PathBuf>,
     /// Leave arguments out of all files
     #[arg(long)]
     redact_args: bool,
@@ -82,12 +97,17 @@ pub(super) struct Run {
     /// Live processes that can be followed at once
     #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     max_processes: u32,
+    /// While the command runs, show running time, processes and memory at the right of the terminal on stderr
+    #[arg(long)]
+    live: bool,
     /// Say nothing, not even warnings
     #[arg(short, long)]
     quiet: bool,
     /// Say more; twice: also what the programs in the kernel have to say
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
+    #[command(flatten)]
+    endings: Endings,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -97,6 +117,7 @@ impl Run {
     pub(super) fn main(self, inherited: &Inherited) -> u8 {
         logger::install(self.log_level());
         let quiet = self.quiet;
+        let summary_json = self.summary_json.as_deref().map(Destination::open);
         let plan = match self.plan() {
             Ok(plan) => plan,
             Err(message) => return fail(quiet, &message),
@@ -104,6 +125,9 @@ impl Run {
         match run(&plan, inherited) {
             Err(error) => fail(quiet, &describe(error)),
             Ok(outcome) => {
+                if let Some(destination) = summary_json {
+                    destination.write(&outcome.summary, plan.reader);
+                }
                 if !quiet {
                     report::print(&outcome);
                 }
@@ -141,6 +165,7 @@ impl Run {
                 object: std::env::var_os("TRACER_BPF_OBJECT").map(PathBuf::from),
             },
             tmpfs_path: tmpfs_path(self.tmpfs_path)?,
+            spool_limit: self.spool_limit,
             log_dir: self.log_dir.map_or_else(default_log_dir, Ok)?,
             session_id: self.session_id.unwrap_or_else(SessionId::generate),
             labels: self.labels.into_iter().collect(),
@@ -151,6 +176,7 @@ impl Run {
                 Unresolved::Abort => OnUnresolved::Abort,
                 Unresolved::Continue => OnUnresolved::Continue,
             },
+            limits: self.endings.limits(),
             rhythm: Rhythm {
                 interval: self.interval,
                 scope: match self.sample {
@@ -160,6 +186,9 @@ impl Run {
             },
             thresholds: thresholds(&self.thresholds)?,
             redact: self.redact_args,
+            silent: self.quiet,
+            live: self.live && !self.quiet,
+            user: self.user.as_deref().map(account).transpose()?,
             reader: invoker(),
             keep: Keep { sessions: self.keep_sessions, bytes: self.keep_size, age: self.keep_for },
         })
@@ -178,6 +207,15 @@ enum Unresolved {
 enum Sample {
     Tree,
     Target,
+}
+
+/// Whose account the command is to run under, if this process may give it.
+fn account(name: &str) -> Result<Account, String> {
+    let found = Account::look_up(name).and_then(|account| {
+        account.check(support::effective_capabilities().unwrap_or(u64::MAX))?;
+        Ok(account)
+    });
+    found.map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }
 
 fn thresholds(texts: &[String]) -> Result<Thresholds, String> {

@@ -13,6 +13,17 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| format!("'{text}' is more than a computer has"))
 }
 
+/// The least that `--spool-limit` may be: rows move in pieces of half of it, and each time that costs a write to the disk.
+const SPOOL_LEAST: u64 = 64 << 10;
+
+/// Parses `--spool-limit`.
+pub(super) fn parse_spool(text: &str) -> Result<u64, String> {
+    match parse(text)? {
+        size if size >= SPOOL_LEAST => Ok(size),
+        _ => Err(format!("'{text}' is too small; give 64K or more")),
+    }
+}
+
 /// Sizes of the two rings; `None` keeps the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RingSizes {
@@ -51,7 +62,7 @@ fn ring(text: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{RingSizes, parse, parse_rings};
+    use super::{RingSizes, parse, parse_rings, parse_spool};
 
     #[test]
     fn units_are_powers_of_1024() {
@@ -63,6 +74,12 @@ mod tests {
         for bad in ["", "K", "-1", "4.5M", "99999999999G", "é"] {
             assert!(parse(bad).unwrap_err().contains(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_spool_without_room_is_refused() {
+        assert_eq!(parse_spool("64K"), Ok(65536));
+        assert!(parse_spool("63K").unwrap_err().contains("64K"));
     }
 
     #[test]

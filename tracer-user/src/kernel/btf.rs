@@ -13,11 +13,7 @@ mod raw;
 mod walk;
 
 #[cfg(test)]
-pub(in crate::kernel) mod builder;
-#[cfg(test)]
-mod excerpt;
-#[cfg(test)]
-mod tests;
+pub(in crate::kernel) mod tests;
 
 pub use image::Image;
 use raw::{Raw, Record, kind};

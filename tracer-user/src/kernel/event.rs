@@ -210,10 +210,14 @@ pub struct Directory {
 pub struct Comm([u8; tracer_ebpf::COMM_LEN]);
 
 impl Comm {
-    /// From the kernel's NUL-terminated array.
+    /// From the kernel's NUL-terminated array. What comes after the NUL is a part of some earlier name: kernels before 5.17
+    /// did not clear it (fs/exec.c, `__set_task_comm`), and no name is another for that.
     #[must_use]
     pub fn new(comm: [u8; tracer_ebpf::COMM_LEN]) -> Self {
-        Self(comm)
+        let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
+        let mut clean = [0; tracer_ebpf::COMM_LEN];
+        clean[..end].copy_from_slice(&comm[..end]);
+        Self(clean)
     }
 
     /// From a name of any length, cut where the kernel cuts a name.
@@ -236,7 +240,13 @@ impl Comm {
 
 #[cfg(test)]
 mod tests {
-    use super::{Args, Status};
+    use super::{Args, Comm, Status};
+
+    #[test]
+    fn what_is_left_of_an_earlier_name_is_no_part_of_a_name() {
+        let name = Comm::new(*b"workload\0er-name");
+        assert_eq!((name, name.bytes()), (Comm::cut(b"workload"), &b"workload"[..]));
+    }
 
     fn args(bytes: &'static [u8]) -> Vec<&'static [u8]> {
         let args =

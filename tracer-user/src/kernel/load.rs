@@ -118,6 +118,7 @@ pub struct Programs {
     pub kernel: Kernel,
     ebpf: Ebpf,
     links: Vec<RawTracePointLink>,
+    processes: usize,
     tree: HashMap<MapData, u32, Member>,
     slots: Array<MapData, Slots>,
     eager: Array<MapData, u32>,
@@ -128,6 +129,10 @@ pub struct Programs {
 impl Programs {
     /// Loads and attaches. Nothing is tracked yet.
     pub fn load(settings: &Settings) -> Result<Self, LoadError> {
+        quiet_aya::with_memlock_put_back(|| Self::load_now(settings))
+    }
+
+    fn load_now(settings: &Settings) -> Result<Self, LoadError> {
         let mut kernel = read_kernel_facts()?;
         kernel.facts.slots_are_own = u32::from(pid_max().is_some_and(|pid_max| pid_max <= SLOTS));
         kernel.facts.wake_at = settings.life_ring.min(settings.detail_ring) / 4;
@@ -138,7 +143,8 @@ impl Programs {
         let slots = map(&mut ebpf, names::SLOTS)?;
         let eager = map(&mut ebpf, names::EAGER)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
-        Ok(Self { kernel, ebpf, links, tree, slots, eager, counts, diagnostics })
+        let processes = usize::try_from(settings.processes).unwrap_or(usize::MAX);
+        Ok(Self { kernel, ebpf, links, processes, tree, slots, eager, counts, diagnostics })
     }
 
     /// From now on each child of `spawner` is the root of a tree. To be called before anything is tracked.
@@ -153,6 +159,17 @@ impl Programs {
     /// Undoes [`Self::track_children_of`]; who is in a tree stays there.
     pub fn stop_tracking_children_of(&mut self, pid: u32) -> Result<(), LoadError> {
         self.tree.remove(&pid).map_err(map_error(names::TREE))
+    }
+
+    /// Who is in the tree at this moment, whatever was read of its events, and how many generations below the root. While
+    /// members come and go, one may be named twice, and one that has just come not at all.
+    pub fn members(&self) -> impl Iterator<Item = (Identity, u16)> {
+        // Where the entry that was named last is gone, the kernel begins anew, so there has to be an end to it.
+        let entries = self.tree.iter().take(self.processes.saturating_mul(2));
+        entries
+            .filter_map(Result::ok)
+            .filter(|(_, member)| member.flags & SPAWNER == 0)
+            .map(|(pid, member)| (Identity::from_kernel(pid, member.start_ns), member.depth))
     }
 
     /// Whether each exec wakes the reader at once.

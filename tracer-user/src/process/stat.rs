@@ -94,6 +94,12 @@ impl Stat {
     pub fn is_over(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
+
+    /// Whether a signal stopped it; a debugger's stop is another state.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.state == b'T'
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
-//! What a run leaves behind while it runs: the spool in the runtime directory.
+//! What a run leaves behind while it runs: the spool in the runtime directory, and in the log directory what is too much for that.
 //!
 //! - [`enrollment`]: whose trace file it is, for a recovery.
 //! - [`runtime`]: the directory, which only its owner may write.
-//! - [`spool`]: the trace file.
+//! - [`spool`]: the lines of a session; [`trace_file`]: where they lie; [`older`]: where they go when they are many.
+//! - [`scratch`]: a file without a name, for what is too much for memory.
 
 pub mod enrollment;
+pub mod older;
 pub mod runtime;
+pub mod scratch;
 pub mod spool;
+pub mod trace_file;
 
 /// Removes a file. If somebody did that already, it is done.
 fn remove(path: &std::path::Path) -> std::io::Result<()> {

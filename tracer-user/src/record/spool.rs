@@ -1,21 +1,24 @@
-//! The trace file `tracer_trace_<pid>_<starttime_ticks>.jsonl`: events and snapshots as they come, a JSON object a line.
+//! The lines of a session, as they come: events and snapshots, a JSON object a line.
 //!
-//! Whole lines are written, those of one waking together, so whatever kills tracer leaves whole lines and at most one torn tail.
-//! Where the file can't be had, lines are kept in memory; where it fails, those since then are, and the file keeps what it
-//! has. Either is one warning; nothing is dropped.
+//! They go to the trace file (see [`super::trace_file`]), each in one write. Where that can't be had, they are kept in memory;
+//! where it fails, those since then are, and the file keeps what it has. Either is one warning. What is too much for
+//! memory goes to a file without a name beside the sessions. Nothing is dropped.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::scratch::Scratch;
+use super::trace_file::{Room, TraceFile};
 use crate::process::identity::Identity;
 
 /// What a trace file's name begins with.
 pub const PREFIX: &str = "tracer_trace_";
+
+/// Bytes of lines that are kept in memory.
+const IN_MEMORY: usize = 1 << 20;
 
 /// The trace file's name.
 #[must_use]
@@ -24,67 +27,78 @@ pub fn name(root: Identity) -> String {
 }
 
 /// Lines that are on their way to a session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Spool {
-    file: Option<(File, PathBuf)>,
-    /// Lines that are not in the file: the present batch, or everything since the file failed.
-    pending: Vec<u8>,
-    lines: u64,
+    file: Option<TraceFile>,
     /// The file takes no more.
     failed: bool,
+    /// Lines that came after those in the file, and are too many for memory.
+    scratch: Scratch,
+    /// Lines that came after those in the scratch file.
+    memory: Vec<u8>,
+    lines: u64,
     /// Lines of the file that are none: their numbers, from 0.
     damaged: BTreeSet<u64>,
 }
 
 impl Spool {
-    /// A spool in memory, until a file is given.
+    /// A spool in memory, until a file is given. `scratch` takes what is too much for memory.
     #[must_use]
-    pub fn in_memory() -> Self {
-        Self::default()
+    pub fn in_memory(scratch: Scratch) -> Self {
+        Self { file: None, failed: false, scratch, memory: Vec::new(), lines: 0, damaged: BTreeSet::new() }
     }
 
     /// The lines of a trace file that somebody else left, but for those that are damaged (their numbers, from 0).
     #[must_use]
-    pub fn of_file(file: File, damaged: BTreeSet<u64>) -> Self {
-        Self { file: Some((file, PathBuf::new())), failed: true, damaged, ..Self::default() }
+    pub fn left(file: TraceFile, damaged: BTreeSet<u64>) -> Self {
+        Self { file: Some(file), failed: true, damaged, ..Self::in_memory(Scratch::new(PathBuf::new())) }
     }
 
-    /// From now on lines go into the trace file of `root` in `runtime`.
-    pub fn to_file(&mut self, runtime: &Path, root: Identity) -> io::Result<()> {
-        let path = runtime.join(name(root));
-        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
-        self.file = Some((file, path));
-        Ok(())
+    /// From now on lines go into the trace file of `root` in `runtime`, and those that are here too.
+    pub fn to_file(&mut self, runtime: &Path, root: Identity, room: Room) -> io::Result<()> {
+        let mut before = Self::in_memory(self.scratch.another());
+        let file = TraceFile::create(runtime.join(name(root)), room)?;
+        std::mem::swap(&mut before.scratch, &mut self.scratch);
+        std::mem::swap(&mut before.memory, &mut self.memory);
+        self.file = Some(file);
+        before.each_line(|line| {
+            self.memory.extend_from_slice(line);
+            self.line_is_whole();
+            Ok(())
+        })
     }
 
     /// Adds a line.
     pub fn push(&mut self, row: &impl Serialize) -> io::Result<()> {
-        let before = self.pending.len();
-        if let Err(error) = serde_json::to_writer(&mut self.pending, row) {
-            self.pending.truncate(before);
+        let before = self.memory.len();
+        if let Err(error) = serde_json::to_writer(&mut self.memory, row) {
+            self.memory.truncate(before);
             return Err(error.into());
         }
-        self.pending.push(b'\n');
+        self.memory.push(b'\n');
         self.lines += 1;
+        self.line_is_whole();
         Ok(())
     }
 
-    /// Writes the lines since the last flush. After an error the file gets no more, and they stay in memory.
-    pub fn flush(&mut self) -> Result<(), (PathBuf, io::Error)> {
-        let Some((file, path)) = self.file.as_mut().filter(|_| !self.failed) else { return Ok(()) };
-        while !self.pending.is_empty() {
-            match file.write(&self.pending) {
-                Ok(written) => {
-                    self.pending.drain(..written);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failed = true;
-                    return Err((path.clone(), error));
-                }
+    /// A line was added to memory: as long as the file takes lines it is the only one there.
+    fn line_is_whole(&mut self) {
+        let Some(file) = self.file.as_mut().filter(|_| !self.failed) else { return self.bound_memory() };
+        match file.write(&self.memory) {
+            Ok(()) => self.memory.clear(),
+            Err((written, error)) => {
+                let path = file.path().display();
+                log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
+                self.failed = true;
+                self.memory.drain(..written);
             }
         }
-        Ok(())
+    }
+
+    fn bound_memory(&mut self) {
+        if self.memory.len() > IN_MEMORY && self.scratch.append(&self.memory) {
+            self.memory.clear();
+        }
     }
 
     /// How many lines there are.
@@ -95,54 +109,57 @@ impl Spool {
 
     /// Copies the lines that begin with `start`, in order.
     pub fn copy_lines(&mut self, start: &[u8], to: &mut impl Write) -> io::Result<()> {
-        let (in_memory, damaged) = (self.pending.as_slice(), &self.damaged);
-        let Some((file, _)) = &mut self.file else { return copy_lines(in_memory, damaged, start, to) };
-        file.seek(SeekFrom::Start(0))?;
-        copy_lines(BufReader::with_capacity(64 << 10, file).chain(in_memory), damaged, start, to)
+        self.each_line(|line| if line.starts_with(start) { to.write_all(line) } else { Ok(()) })
     }
 
-    /// Removes the file: its lines are elsewhere now.
-    pub fn remove(self) -> io::Result<()> {
-        match self.file {
-            Some((_, path)) => super::remove(&path),
-            None => Ok(()),
+    fn each_line(&mut self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let file: Box<dyn Read + '_> = match &mut self.file {
+            Some(file) => Box::new(file.rows()?),
+            None => Box::new(io::empty()),
+        };
+        let later = self.scratch.part(0, u64::MAX).chain(self.memory.as_slice());
+        let mut from = BufReader::with_capacity(64 << 10, file.chain(later));
+        let mut line = Vec::new();
+        for number in 0.. {
+            // A damaged line may be of any length: it is not to be held.
+            if self.damaged.contains(&number) {
+                from.skip_until(b'\n')?;
+                continue;
+            }
+            if from.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            take(&line)?;
+            line.clear();
         }
+        Ok(())
     }
-}
 
-fn copy_lines(
-    mut from: impl BufRead,
-    damaged: &BTreeSet<u64>,
-    start: &[u8],
-    to: &mut impl Write,
-) -> io::Result<()> {
-    let mut line = Vec::new();
-    for number in 0.. {
-        // A damaged line may be of any length: it is not to be held.
-        if damaged.contains(&number) {
-            from.skip_until(b'\n')?;
-            continue;
-        }
-        if from.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        if line.starts_with(start) {
-            to.write_all(&line)?;
-        }
-        line.clear();
+    /// Removes the files: their lines are elsewhere now.
+    pub fn remove(self) -> Result<(), (PathBuf, io::Error)> {
+        self.file.map_or(Ok(()), TraceFile::remove)
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
     use std::io::Write;
+    use std::path::Path;
 
-    use super::Spool;
+    use super::{IN_MEMORY, Spool};
     use crate::process::identity::{Identity, Ticks};
+    use crate::record::scratch::Scratch;
+    use crate::record::trace_file::{Room, TraceFile};
 
     const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
+
+    fn room(dir: &Path) -> Room {
+        Room { limit: 1 << 20, older: dir.join("older") }
+    }
+
+    fn spool(scratch: impl AsRef<Path>) -> Spool {
+        Spool::in_memory(Scratch::new(scratch.as_ref().to_owned()))
+    }
 
     fn text(spool: &mut Spool) -> String {
         let mut bytes = Vec::new();
@@ -153,34 +170,60 @@ mod tests {
     #[test]
     fn lines_before_and_after_the_file_are_in_order_and_the_file_is_gone_at_the_end() {
         let dir = crate::scratch();
-        let mut spool = Spool::in_memory();
+        let mut spool = spool("");
         spool.push(&1).unwrap();
-        spool.to_file(dir.path(), ROOT).unwrap();
-        spool.flush().unwrap();
+        spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
         spool.push(&2).unwrap();
         assert_eq!(text(&mut spool), "1\n2\n");
-        assert!(dir.path().join("tracer_trace_10_5.jsonl").exists());
+        let file = dir.path().join("tracer_trace_10_5.jsonl");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "1\n2\n", "nothing waits to be written");
         spool.remove().unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn a_full_file_system_loses_nothing() {
-        use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-        let mut file = File::from(memfd_create("full", MemfdFlags::ALLOW_SEALING).unwrap());
-        file.write_all(b"\"first\"\n").unwrap();
-        fcntl_add_seals(&file, SealFlags::GROW).unwrap();
-        let mut spool = Spool { file: Some((file, "/nowhere/full".into())), ..Spool::in_memory() };
-        spool.push(&"kept").unwrap();
-        let (path, _) = spool.flush().unwrap_err();
-        assert_eq!(path.to_str(), Some("/nowhere/full"));
-        assert_eq!(text(&mut spool), "\"first\"\n\"kept\"\n");
-        spool.flush().unwrap();
+        let dir = crate::scratch();
+        let mut spool = spool(dir.path());
+        spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
+        spool.push(&"first").unwrap();
+        // In the middle of a line, as on a disk that is full.
+        let file = spool.file.as_mut().unwrap();
+        file.write(b"\"to").unwrap();
+        spool.memory.extend_from_slice(b"rn\"\n");
+        spool.failed = true;
+        let long = "x".repeat(1000);
+        (0..2000).for_each(|_| spool.push(&long).unwrap());
+        assert!(spool.memory.len() <= IN_MEMORY && !spool.scratch.is_empty());
+        let expected = "\"first\"\n\"torn\"\n".to_owned() + &format!("\"{long}\"\n").repeat(2000);
+        assert!(text(&mut spool) == expected);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what is kept elsewhere has no name");
+    }
+
+    #[test]
+    fn without_any_file_memory_is_all_there_is() {
+        let mut spool = spool("/nonexistent");
+        let long = "x".repeat(1000);
+        (0..2000).for_each(|_| spool.push(&long).unwrap());
+        assert_eq!(text(&mut spool).len(), 2000 * 1003);
+    }
+
+    #[test]
+    fn what_was_too_much_for_memory_goes_into_the_file_first() {
+        let dir = crate::scratch();
+        let mut spool = spool(dir.path());
+        let lines = 0..300_000;
+        lines.clone().for_each(|number| spool.push(&number).unwrap());
+        assert!(!spool.scratch.is_empty());
+        spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
+        assert!(spool.scratch.is_empty() && spool.memory.is_empty());
+        assert_eq!(spool.lines(), 300_000);
+        assert!(text(&mut spool).lines().eq(lines.map(|number| number.to_string())));
     }
 
     #[test]
     fn lines_are_told_apart_by_their_beginning() {
-        let mut spool = Spool::in_memory();
+        let mut spool = spool("");
         spool.push(&"event 1").unwrap();
         spool.push(&"row").unwrap();
         spool.push(&"event 2").unwrap();
@@ -193,13 +236,17 @@ mod tests {
     fn damaged_lines_of_a_file_are_passed_over() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"a1\ntorn\na2\na3").unwrap();
-        assert_eq!(text(&mut Spool::of_file(file, [1, 3].into())), "a1\na2\n");
+        let file = TraceFile::left(file, None).unwrap();
+        assert_eq!(text(&mut Spool::left(file, [1, 3].into())), "a1\na2\n");
     }
 
     #[test]
     fn a_file_that_is_already_there_is_not_taken() {
         let dir = crate::scratch();
         std::fs::write(dir.path().join("tracer_trace_10_5.jsonl"), "theirs").unwrap();
-        assert!(Spool::in_memory().to_file(dir.path(), ROOT).is_err());
+        let mut spool = spool("");
+        spool.push(&1).unwrap();
+        assert!(spool.to_file(dir.path(), ROOT, room(dir.path())).is_err());
+        assert_eq!(text(&mut spool), "1\n");
     }
 }

@@ -7,20 +7,23 @@
 //! ```
 //!
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
-//! - [`rebuild`]: the recording back from its lines. `write`: the session from that.
+//! - `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
+//!   from that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
 
 pub mod claim;
 pub mod gates;
+mod older;
 pub mod rebuild;
 pub mod scan;
 mod write;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +34,7 @@ use crate::process::stat::Stat;
 use crate::record::enrollment::{self, Enrollment};
 use crate::record::runtime::RuntimeDirError;
 use crate::record::spool;
+use crate::session::finish;
 use crate::session::text::Text;
 use claim::{Claim, Intent, claim};
 use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sidecar, decide};
@@ -39,7 +43,7 @@ use scan::{Found, Ground, Opened, Refused};
 /// Younger files may be live.
 pub const MIN_AGE: Duration = Duration::from_secs(30);
 
-/// The most bytes that a trace file has.
+/// The most bytes that a trace file has, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
 
 /// What is to be recovered, and how.
@@ -104,17 +108,43 @@ pub fn recover(
     stop: &AtomicBool,
     mut report: impl FnMut(Report),
 ) -> Result<(), RecoverError> {
-    let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let recovery = Recovery { request, ground: &ground, boot_id: boot_id.trim(), now: SystemTime::now() };
+    let (boot_id, now) = (boot_id.trim(), SystemTime::now());
+    sweep(request, boot_id, now, &mut report);
+    let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
+    let recovery = Recovery { request, ground: &ground, boot_id, now };
+    let mut written = BTreeSet::new();
     let walked = ground.names(|name| {
         if !stop.load(Ordering::Relaxed)
             && let Some(found) = recovery.name(name)
         {
+            written.extend(found.session.as_ref().and_then(|place| place.parent()).map(Path::to_owned));
             report(found);
         }
     });
+    for sessions in written {
+        if let Err(error) = finish::sync(&sessions) {
+            log::warn!("recovered sessions in {} may not be on the disk yet ({error})", sessions.display());
+        }
+    }
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
+}
+
+/// What is left in log directories of trace files that are gone with their boot.
+fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl FnMut(Report)) {
+    let dirs = [&request.log_dir, &request.default_log_dir].into_iter().flatten();
+    for dir in dirs.filter(|_| !boot_id.is_empty()) {
+        older::of_other_boots(dir, boot_id, now, |path| {
+            let reason = "it is from before a reboot, and its trace file is gone";
+            let decision = Decision { gate: Gate::G2, action: Action::Remove, reason };
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let mut told = Report::new(name.unwrap_or_default(), decision);
+            if !request.dry_run {
+                told.error = std::fs::remove_file(path).err().map(|error| error.to_string());
+            }
+            report(told);
+        });
+    }
 }
 
 struct Recovery<'a> {
@@ -142,7 +172,10 @@ impl Recovery<'_> {
 
     /// A session, by its trace file, or by its sidecar where it has no other file.
     fn session(&self, root: Identity, file: &str) -> Option<Report> {
-        let opened = match self.ground.file(file, TRACE_LIMIT) {
+        let opened = match self.ground.file(file, u64::MAX) {
+            Ok(opened) if is_too_large(&opened.file) => {
+                return refusal(file, &Refused::Foreign("it is too large"));
+            }
             Ok(opened) => opened,
             Err(refused) => return refusal(file, &refused),
         };
@@ -156,14 +189,14 @@ impl Recovery<'_> {
         if !self.ground.is_still(file, &opened) {
             return None;
         }
-        let mut trace = (file == spool::name(root)).then_some(opened.file);
+        let trace = (file == spool::name(root)).then_some(opened.file);
         let sidecar = match &claim {
             Claim::Missing => Sidecar::Missing,
             Claim::Refused => Sidecar::Refused,
             Claim::Held => Sidecar::Held,
             Claim::Unreadable => Sidecar::Unreadable,
             Claim::Disagrees => Sidecar::Disagrees,
-            Claim::Ours(enrollment, _) => Sidecar::Whole(self.enrolled(enrollment, trace.as_mut())),
+            Claim::Ours(enrollment, _) => Sidecar::Whole(self.enrolled(enrollment, trace.as_ref())),
         };
         let mut report = Report::new(file, decide(Facts { young: false, sidecar }));
         if let Claim::Ours(enrollment, lock) = claim {
@@ -176,14 +209,15 @@ impl Recovery<'_> {
         Some(report)
     }
 
-    fn enrolled(&self, enrollment: &Enrollment, trace: Option<&mut File>) -> Enrolled {
+    fn enrolled(&self, enrollment: &Enrollment, trace: Option<&File>) -> Enrolled {
         let boot = match self.boot_id {
             "" => Boot::Unknown,
             boot if boot == enrollment.boot_id => Boot::This,
             _ => Boot::Other,
         };
         // A file that can't be read is found out when it is rebuilt, and left then.
-        let rows = trace.map_or(Ok(Rows::None), |trace| rebuild::first_row(enrollment, trace));
+        let whole = trace.and_then(|trace| older::whole(enrollment, trace.try_clone().ok()?).ok());
+        let rows = whole.and_then(|mut whole| rebuild::first_row(enrollment, &mut whole).ok());
         Enrolled { boot, process: process(enrollment.root()), rows: rows.unwrap_or(Rows::None) }
     }
 
@@ -197,8 +231,8 @@ impl Recovery<'_> {
                 report.damaged_lines = written.damaged;
             }),
         };
-        // The sidecar last: without it nobody would know whose the other file is.
-        let removed = done.and_then(|()| {
+        // The sidecar last: without it nobody would know whose the other files are.
+        let removed = done.and_then(|()| older::remove(enrollment)).and_then(|()| {
             let remove = |name: String| {
                 self.ground.remove(&name).map_err(|error| format!("{name} can't be removed ({error})"))
             };
@@ -224,6 +258,13 @@ impl Recovery<'_> {
         }
         Some(report)
     }
+}
+
+/// Whether there is more in it than tracer writes. What was moved is a hole, however large.
+fn is_too_large(trace: &File) -> bool {
+    let moved = crate::record::older::moved(trace);
+    let len = trace.metadata().map(|found| found.len());
+    matches!((len, moved), (Ok(len), Ok(moved)) if len - moved > TRACE_LIMIT)
 }
 
 fn refusal(file: &str, refused: &Refused) -> Option<Report> {

@@ -4,8 +4,7 @@
 //! passed over alone, and its number is kept so that the session does not get it either.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, Wanted};
 use crate::record::enrollment::Enrollment;
 use crate::record::spool::Spool;
+use crate::record::trace_file::TraceFile;
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::clock::Clock;
 use crate::session::recording::{EVENT, Recording, SNAPSHOT};
@@ -54,7 +54,7 @@ pub enum RebuildError {
 /// `scratch` a directory for what is too much for memory.
 pub fn rebuild(
     enrollment: &Enrollment,
-    trace: Option<File>,
+    trace: Option<TraceFile>,
     now: (jiff::Timestamp, u64),
     scratch: PathBuf,
 ) -> Result<Rebuilt, RebuildError> {
@@ -67,10 +67,9 @@ pub fn rebuild(
     let recording = Recording::new(clock, resolver, thresholds, enrollment.redact_args, scratch);
     let mut rebuilt = Rebuilt { recording, last_ns: 0, damaged: 0 };
     if let Some(mut file) = trace {
-        file.rewind()?;
-        let damaged = rebuilt.replay(&file)?;
+        let damaged = rebuilt.replay(file.rows()?)?;
         rebuilt.damaged = damaged.len();
-        rebuilt.recording.lines.events = Spool::of_file(file, damaged);
+        rebuilt.recording.lines.events = Spool::left(file, damaged);
     }
     // Without a target the session has lineage only; the verdict is then about the root.
     let _ = rebuilt.recording.give_up(After::RootEnded, rebuilt.last_ns);
@@ -82,8 +81,8 @@ pub fn rebuild(
 }
 
 impl Rebuilt {
-    fn replay(&mut self, file: &File) -> Result<BTreeSet<u64>, RebuildError> {
-        let (mut from, mut line) = (BufReader::with_capacity(64 << 10, file), Vec::new());
+    fn replay(&mut self, rows: impl Read) -> Result<BTreeSet<u64>, RebuildError> {
+        let (mut from, mut line) = (BufReader::with_capacity(64 << 10, rows), Vec::new());
         let mut damaged = BTreeSet::new();
         for number in 0.. {
             let whole = match next_line(&mut from, &mut line)? {
@@ -147,10 +146,9 @@ struct Row {
 }
 
 /// Whose the first row of a trace file is.
-pub fn first_row(enrollment: &Enrollment, trace: &mut File) -> io::Result<Rows> {
+pub fn first_row(enrollment: &Enrollment, trace: &mut TraceFile) -> io::Result<Rows> {
     let Some(enrolled) = &enrollment.comm else { return Ok(Rows::NotAsked) };
-    trace.rewind()?;
-    let (mut from, mut line) = (BufReader::with_capacity(64 << 10, trace), Vec::new());
+    let (mut from, mut line) = (BufReader::with_capacity(64 << 10, trace.rows()?), Vec::new());
     let mut first: Option<String> = None;
     loop {
         match next_line(&mut from, &mut line)? {

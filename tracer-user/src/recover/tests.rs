@@ -10,9 +10,10 @@ use tempfile::TempDir;
 
 use super::gates::{Action, Gate};
 use super::{Report, Request, recover};
+use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
 use crate::record::enrollment::{Enrolled, Enrollment, made};
-use crate::record::runtime;
+use crate::record::{older, runtime};
 
 /// More than any kernel gives (PID_MAX_LIMIT).
 const NOBODYS: u32 = 5_000_000;
@@ -273,6 +274,94 @@ fn a_tracer_that_died_before_its_first_row_has_a_session_too() {
     assert_eq!(one(&host.recover()).decision.action, Action::Finish);
     let summary = host.summary(&format!("s-{NOBODYS}-5"));
     assert_eq!((&summary["pid"], &summary["process_count"]), (&NOBODYS.into(), &0.into()));
+}
+
+/// A crash whose first row was moved to the log directory: its path, and the trace file's.
+fn moved(host: &Host, pid: u32, rows: &str) -> [PathBuf; 2] {
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    let log = host.log().to_str().unwrap().to_owned();
+    host.enrol(pid, |it| it.log_dir = Some(log));
+    let first = rows.lines().next().unwrap().len() + 1;
+    host.trace(pid, &("\0".repeat(first) + &rows[first..]));
+    let root = Identity { pid, start: Ticks(5) };
+    let older = older::path(&host.log().join("sessions"), &format!("s-{pid}-5"), &boot_id, root);
+    drop(older::create(&older).unwrap());
+    // A move that was cut off had more of it.
+    fs::write(&older, &rows[..first + 20]).unwrap();
+    [older, host.runtime.join(format!("tracer_trace_{pid}_5.jsonl"))]
+}
+
+#[test]
+fn rows_that_were_moved_are_in_the_session_and_gone_afterwards() {
+    let host = Host::new();
+    let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
+    let elsewhere = host.dir.path().join("elsewhere");
+    let reports = reports(&Request { log_dir: Some(elsewhere.clone()), ..host.request() });
+    assert_eq!((one(&reports).error.as_deref(), one(&reports).damaged_lines), (None, 0));
+    let session = elsewhere.join(format!("sessions/s-{NOBODYS}-5"));
+    let events = fs::read_to_string(session.join("events.jsonl")).unwrap();
+    assert_eq!(events, rows(NOBODYS));
+    assert!(!older.exists() && host.left().is_empty());
+}
+
+#[test]
+fn what_is_removed_takes_the_rows_that_were_moved_with_it() {
+    let host = Host::new();
+    let [older, trace] = moved(&host, NOBODYS, &rows(NOBODYS + 1));
+    let sidecar = host.runtime.join(format!("tracer_enrollment_{NOBODYS}_5.json"));
+    let text = fs::read_to_string(&sidecar).unwrap().replace("\"comm\":\"sh\"", "\"comm\":\"zsh\"");
+    fs::write(sidecar, text).unwrap();
+    assert_eq!(one(&host.recover()).decision.gate, Gate::G4);
+    assert!(!older.exists() && !trace.exists() && host.left().is_empty());
+}
+
+#[test]
+fn a_link_in_the_place_of_older_rows_is_not_followed_and_the_crash_stays() {
+    let host = Host::new();
+    let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
+    let outside = host.dir.path().join("outside");
+    fs::rename(&older, &outside).unwrap();
+    symlink(&outside, &older).unwrap();
+    let reports = host.recover();
+    assert!(one(&reports).error.as_ref().unwrap().contains(".spool"), "{reports:?}");
+    assert_eq!((host.left().len(), outside.exists(), older.is_symlink()), (2, true, true));
+}
+
+#[test]
+fn without_their_log_directory_older_rows_may_come_back_and_without_their_file_they_do_not() {
+    let host = Host::new();
+    let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
+    let away = host.dir.path().join("away");
+    fs::rename(host.log(), &away).unwrap();
+    let there = Request { log_dir: Some(host.dir.path().join("there")), ..host.request() };
+    assert!(one(&reports(&there)).error.as_ref().unwrap().contains("is not there"));
+    assert_eq!(host.left().len(), 2);
+    fs::rename(&away, host.log()).unwrap();
+    fs::remove_file(&older).unwrap();
+    assert_eq!((one(&reports(&there)).error.as_deref(), host.left().len()), (None, 0));
+}
+
+#[test]
+fn older_rows_of_another_boot_go_once_nobody_has_them() {
+    let host = Host::new();
+    let sessions = host.log().join("sessions");
+    let root = Identity { pid: 7, start: Ticks(5) };
+    let mine = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    let [young, old, held, this] =
+        [("young", "other"), ("old", "other"), ("held", "other"), ("this", mine.as_str())].map(
+            |(id, boot)| {
+                let path = older::path(&sessions, id, boot, root);
+                (older::create(&path).unwrap(), path)
+            },
+        );
+    let year = std::time::SystemTime::now() - Duration::from_hours(24 * 365);
+    [&old, &held, &this].into_iter().for_each(|(file, _)| file.set_modified(year).unwrap());
+    drop((young.0, old.0, this.0));
+    let dry = reports(&Request { dry_run: true, ..host.request() });
+    assert!(old.1.exists() && one(&dry).decision.gate == Gate::G2);
+    assert_eq!(one(&host.recover()).decision, one(&dry).decision);
+    assert_eq!([young.1, old.1, held.1, this.1].map(|path| path.exists()), [true, false, true, true]);
+    drop(held.0);
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! The session of a crash, by the same way as any other.
 
 use std::fs::File;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::Request;
 use super::rebuild::{Rebuilt, rebuild};
+use super::{Request, older};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::enrollment::Enrollment;
@@ -33,8 +32,12 @@ pub(super) fn write(
 ) -> Result<Written, String> {
     let id: SessionId =
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
+    // Before anything is made there: where its log directory is missing, older rows may be too.
+    let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
     let log_dir = match LogDir::open(&log_dir(request, enrollment)?, &id) {
-        Ok(log_dir) => log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })),
+        Ok(log_dir) => {
+            log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later()
+        }
         Err(FinishError::Exists { id, path }) => {
             let place = LogDir::holding(&path, &id, enrollment.root(), &enrollment.boot_id);
             return place.map(|place| Written { place, damaged: 0 }).map_err(|error| error.to_string());
@@ -42,6 +45,7 @@ pub(super) fn write(
         Err(error) => return Err(error.to_string()),
     };
     log_dir.clear_staging(&id);
+    trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
     let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
@@ -50,10 +54,11 @@ pub(super) fn write(
 }
 
 fn log_dir(request: &Request, enrollment: &Enrollment) -> Result<PathBuf, String> {
-    let told = enrollment.log_dir.as_deref();
-    let told = told.map(|path| PathBuf::from(std::ffi::OsString::from_vec(decode(path))));
-    let told = told.filter(|path| path.is_absolute());
-    let log_dir = request.log_dir.clone().or(told).or_else(|| request.default_log_dir.clone());
+    let log_dir = request
+        .log_dir
+        .clone()
+        .or_else(|| older::log_dir(enrollment))
+        .or_else(|| request.default_log_dir.clone());
     log_dir.ok_or_else(|| "nobody says where its session goes; give --log-dir".to_owned())
 }
 
@@ -88,5 +93,5 @@ fn conclude(
         completeness: Completeness::CRASHED,
     };
     let summary = sum_up(&told, ending);
-    finish(log_dir, &summary, told.anomalies, lines)
+    finish(log_dir, &summary, lines)
 }

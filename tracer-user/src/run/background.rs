@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::plan::Plan;
 use crate::recover::gates::Action;
-use crate::recover::{MIN_AGE, Report, Request, recover};
+use crate::recover::{MIN_AGE, RecoverError, Report, Request, recover};
 
 /// How long a run that has ended waits.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -70,6 +70,8 @@ fn work(request: &Request, stop: &AtomicBool) {
         _ => {}
     });
     match (told, first) {
+        // The run says so itself: it needs the same directory.
+        (Err(error @ RecoverError::RuntimeDir(_)), _) => log::info!("nothing was recovered: {error}"),
         (Err(error), _) => log::warn!("nothing was recovered: {error}"),
         (Ok(()), Some(first)) => {
             let others = if failed > 1 { format!(" and {} others", failed - 1) } else { String::new() };

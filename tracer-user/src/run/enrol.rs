@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use super::plan::Plan;
 use crate::process::member::Member;
 use crate::record::enrollment::{Enrolled, Enrollment, SCHEMA_VERSION};
-use crate::record::runtime;
+use crate::record::trace_file::Room;
+use crate::record::{older, runtime};
 use crate::session::clock::Time;
+use crate::session::finish::sessions;
 use crate::session::recording::Recording;
 use crate::session::text::Text;
 
@@ -25,7 +27,9 @@ pub(super) fn enrol(
     let dir = runtime::open(&plan.tmpfs_path).map_err(|error| error.to_string())?;
     let failed = |what, error| format!("the {what} in {} can't be made ({error})", dir.display());
     let enrolled = Enrolled::write(&dir, &enrollment).map_err(|error| failed("enrollment sidecar", error))?;
-    if let Err(error) = recording.lines.events.to_file(&dir, id) {
+    let older = older::path(&sessions(&plan.log_dir), plan.session_id.as_str(), boot_id, id);
+    let room = Room { limit: plan.spool_limit, older };
+    if let Err(error) = recording.lines.events.to_file(&dir, id, room) {
         // The warning below names the directory that fails; that the sidecar stays behind adds nothing to it.
         let _ = enrolled.withdraw();
         return Err(failed("trace file", error));

@@ -1,37 +1,42 @@
 //! The command from its first event to its end: the one place that waits, and what it does when it wakes.
+//!
+//! `search`: the target, and what depends on it. `race`: what is done as the race of endings says.
+
+mod race;
+mod search;
 
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
+use super::ending::{Ending, Input, Timer, Why};
 use super::enrol::enrol;
-use super::kill::{is_there, kill_tree};
+use super::gone::Gone;
+use super::kill::Killing;
 use super::listener::Listener;
-use super::plan::{OnUnresolved, Plan};
+use super::live::Live;
+use super::plan::Plan;
 use super::sampling::Sampling;
-use super::signals::Signals;
-use super::spawn::Child;
+use super::signals::{Number, Sent, Signals};
+use super::spawn::{Child, Ended};
+use super::streams::Streams;
+use super::timers::Timers;
 use super::urgency::Urgency;
-use crate::kernel::events::boot_ns;
 use crate::kernel::load::Programs;
-use crate::process::cgroup::Watch;
-use crate::process::member::Member;
-use crate::process::target::unresolved::After;
-use crate::process::target::{TraceTarget, Unresolved};
 use crate::record::enrollment::Enrolled;
 use crate::session::recording::Recording;
+use search::Search;
 
 /// How long events may wait in the rings when nobody asks for them.
 const TICK: Duration = Duration::from_millis(250);
 /// How long whoever was killed may take to end; who writes out much memory or waits for a disk takes longer.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
-/// How often to look meanwhile: nothing in the rings wakes tracer for an end.
-const GLANCE: Duration = Duration::from_millis(1);
 
 /// A run under way.
 pub(super) struct Follower<'a> {
     plan: &'a Plan,
     programs: &'a mut Programs,
+    child: &'a Child,
     /// Events.
     pub(super) listener: Listener,
     /// What becomes the session.
@@ -41,17 +46,41 @@ pub(super) struct Follower<'a> {
     boot_id: &'a str,
     sampling: Sampling,
     search: Search,
-    /// Held while the search is on.
+    streams: Streams,
+    ending: Ending,
+    /// When the first ending came, nanoseconds since boot.
+    since_ns: u64,
+    timers: Timers,
+    killing: Killing,
+    /// Held while the tree is ended: where those who fork take every processor, tracer would have its turn too late.
     urgency: Option<Urgency>,
-    /// The memory limits of the target, or of the root as long as there is none.
-    limits: Option<Watch>,
+    gone: Gone,
+    ended: Option<Ended>,
+    /// The command was sent this signal by itself, so it is not passed on.
+    has_already: Option<Number>,
+    /// The status line, where there is one.
+    live: Option<Live>,
 }
 
-/// The search for the target.
-enum Search {
-    On,
-    Found(TraceTarget),
-    Over(Unresolved),
+/// What woke tracer.
+enum Woken {
+    Ended,
+    Signal(Sent),
+    Up(Timer),
+    Round,
+    SearchIsUp,
+    Output,
+    Other,
+}
+
+/// How it ended.
+pub(super) struct Followed {
+    /// What `wait` said of the command.
+    pub(super) ended: Ended,
+    /// Which ending came first.
+    pub(super) why: Why,
+    /// When, nanoseconds since boot.
+    pub(super) since_ns: u64,
 }
 
 impl<'a> Follower<'a> {
@@ -61,64 +90,126 @@ impl<'a> Follower<'a> {
         programs: &'a mut Programs,
         recording: Recording,
         boot_id: &'a str,
+        child: &'a Child,
+        streams: Streams,
     ) -> Self {
         let listener = Listener::new(programs);
-        let sampling = Sampling::new(plan.rhythm.scope);
         Self {
             plan,
             programs,
+            child,
             listener,
             recording,
             enrolled: None,
             boot_id,
-            sampling,
-            search: Search::On,
-            urgency: Urgency::take(),
-            limits: None,
+            sampling: Sampling::new(plan.rhythm.scope),
+            search: Search::new(plan.resolve_timeout),
+            streams,
+            ending: Ending::new(plan.limits.policy()),
+            since_ns: 0,
+            timers: Timers::default(),
+            killing: Killing::default(),
+            urgency: None,
+            gone: Gone::default(),
+            ended: None,
+            has_already: None,
+            live: plan.live.then(Live::begin).flatten(),
         }
     }
 
-    /// Follows the command until it has ended; it is not reaped yet.
-    pub(super) async fn follow(&mut self, child: &Child, signals: &mut Signals) {
+    /// Follows the command until it is over.
+    pub(super) async fn follow(&mut self, signals: &mut Signals) -> Followed {
+        self.start_timer(Timer::Timeout);
+        self.start_timer(Timer::Idle);
         self.catch_up();
-        if self.limits.is_none() {
-            self.limits = self.recording.tree.root().and_then(Watch::begin);
-        }
+        self.search.begin_limits(&self.recording);
         self.spool_to_file();
-        let time_up = self.plan.resolve_timeout.and_then(|time| Instant::now().checked_add(time));
         let every = self.plan.rhythm.interval;
         let mut tick = interval(TICK);
         let mut round = interval_at(Instant::now() + every, every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         round.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
-            let mut sample = false;
-            tokio::select! {
+        while !self.ending.is_over() {
+            // What seldom happens comes first, so that what happens all the time can't keep it from its turn.
+            let woken = tokio::select! {
                 biased;
-                () = child.ended() => break,
-                signal = signals.next() => child.signal(signal),
-                () = self.listener.woken() => {}
-                _ = round.tick() => sample = true,
-                () = reached(time_up), if matches!(self.search, Search::On) => self.time_is_up(),
-                _ = tick.tick() => {}
-            }
-            self.catch_up();
-            if sample {
-                self.sample();
-            }
+                () = self.child.ended(), if self.ended.is_none() => Woken::Ended,
+                signal = signals.next() => Woken::Signal(signal),
+                timer = self.timers.up() => Woken::Up(timer),
+                () = self.search.is_up() => Woken::SearchIsUp,
+                woken = async {
+                    tokio::select! {
+                        () = self.listener.woken() => Woken::Other,
+                        () = self.gone.one_ended() => Woken::Other,
+                        _ = round.tick() => Woken::Round,
+                        _ = tick.tick() => Woken::Other,
+                        () = self.streams.ready() => Woken::Output,
+                    }
+                } => woken,
+            };
+            self.woken(woken).await;
+        }
+        if let Some(live) = &mut self.live {
+            live.erase();
+        }
+        self.see_the_dying_out().await;
+        // Its priority is not for what follows; and the terminal is put back before tracer says anything on it.
+        self.urgency = None;
+        self.streams = Streams::default();
+        let ended = self.ended.take().unwrap_or_else(|| self.child.reap());
+        Followed { ended, why: self.ending.why().unwrap_or(Why::Ended), since_ns: self.since_ns }
+    }
+
+    async fn woken(&mut self, woken: Woken) {
+        match woken {
+            // Output is no reason to look at anything else.
+            Woken::Output => return self.output(),
+            Woken::Up(timer) => self.up(timer),
+            Woken::Signal(sent) => self.signal(sent).await,
+            Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
         self.catch_up();
+        self.draw();
+        match woken {
+            Woken::Ended => self.command_ended(),
+            Woken::Round => self.sample(),
+            Woken::SearchIsUp => self.time_is_up(),
+            _ => {}
+        }
+        self.look_for_the_living();
+    }
+
+    /// The status line, where there is one.
+    fn draw(&mut self) {
+        if let Some(live) = self.live.as_mut().filter(|live| live.is_due()) {
+            let (target_kb, tree_kb) = self.recording.rss_now_kb();
+            live.draw(self.recording.tree.living().count(), target_kb, tree_kb);
+        }
+    }
+
+    /// Its last snapshot comes before anything else: it is a zombie until it is reaped.
+    fn command_ended(&mut self) {
         self.sample();
-        self.see_the_dying_out().await;
+        self.hear_the_rest();
+        self.nothing_was_found();
+        self.ended = Some(self.child.reap());
+        self.happened(Input::Ended);
     }
 
     /// Who was killed together with the root, as by `timeout -s KILL`, ends a moment later than it: the session waits for that.
     async fn see_the_dying_out(&mut self) {
+        self.catch_up();
+        self.gone = Gone::default();
         let patience = Instant::now() + LAST_MOMENT;
-        let is_dying = |member: &Member| member.is_dying() && is_there(member.id);
-        while self.recording.tree.living().any(is_dying) && Instant::now() < patience {
-            sleep_until((Instant::now() + GLANCE).min(patience)).await;
-            self.catch_up();
+        let dying = |recording: &Recording| {
+            let dying = recording.tree.living().filter(|member| member.is_dying());
+            dying.map(|member| member.id).collect::<Vec<_>>()
+        };
+        while self.gone.look(dying(&self.recording).into_iter()) {
+            tokio::select! {
+                () = self.gone.one_ended() => self.catch_up(),
+                () = sleep_until(patience) => return,
+            }
         }
     }
 
@@ -127,83 +218,8 @@ impl<'a> Follower<'a> {
         self.listener.read(&mut self.recording);
         let ended = self.recording.take_ended();
         self.sampling.ended(&ended);
-        if let (Search::On, Some(target)) = (&self.search, self.recording.target()) {
-            self.found(target.clone());
-            self.search_is_over();
-        }
-        self.look_at_limits();
-        if let Err((path, error)) = self.recording.lines.events.flush() {
-            let path = path.display();
-            log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
-        }
+        self.look_for_the_target();
         self.programs.flush_diagnostics();
-    }
-
-    /// The first snapshot comes before everything else.
-    fn found(&mut self, target: TraceTarget) {
-        let id = target.identity();
-        self.search = Search::Found(target);
-        self.sample();
-        if self.limits.as_ref().is_none_or(|watch| watch.identity() != id) {
-            self.limits = Watch::begin(id);
-        }
-    }
-
-    /// As soon as the OOM killer chose it: its cgroup may be removed as soon as it is gone.
-    fn look_at_limits(&mut self) {
-        let recording = &mut self.recording;
-        if let Some(watch) = self.limits.take_if(|watch| recording.is_oom_victim(watch.identity()))
-            && let Some(hit) = watch.limit_hit()
-        {
-            recording.limit_hit(watch.identity(), hit);
-        }
-    }
-
-    /// One round of snapshots, once there is a target.
-    fn sample(&mut self) {
-        if let Search::Found(target) = &self.search {
-            self.sampling.round(target, &mut self.recording);
-        }
-    }
-
-    /// Nobody waits for the next exec any more.
-    fn search_is_over(&mut self) {
-        self.urgency = None;
-        if let Err(error) = self.programs.wake_at_each_exec(false) {
-            log::warn!("{error}; tracer wakes more often than it needs to");
-        }
-    }
-
-    fn time_is_up(&mut self) {
-        self.catch_up();
-        self.give_up(After::TimedOut);
-    }
-
-    /// The search is over. Without a target the tree is ended, or only its lineage recorded.
-    pub(super) fn give_up(&mut self, after: After) {
-        if !matches!(self.search, Search::On) {
-            return;
-        }
-        match self.recording.give_up(after, boot_ns()) {
-            Ok(target) => self.found(target),
-            Err(unresolved) => {
-                self.search = Search::Over(unresolved.clone());
-                if self.unresolved().is_some() {
-                    kill_tree(&mut self.listener, &mut self.recording);
-                } else {
-                    log::warn!("{unresolved}; only lineage is recorded");
-                }
-            }
-        }
-        self.search_is_over();
-    }
-
-    /// Why there is no target, unless that was to be passed over.
-    pub(super) fn unresolved(&self) -> Option<&Unresolved> {
-        match &self.search {
-            Search::Over(unresolved) if self.plan.on_unresolved == OnUnresolved::Abort => Some(unresolved),
-            _ => None,
-        }
     }
 
     /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
@@ -212,13 +228,5 @@ impl<'a> Follower<'a> {
             Ok(enrolled) => self.enrolled = enrolled,
             Err(error) => log::warn!("{error}; the session is kept in memory until it ends"),
         }
-    }
-}
-
-/// Waits until `time`; for ever, if there is none.
-async fn reached(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }

@@ -6,26 +6,45 @@
 //!  report ◀─ session in place ◀─ settle with /proc ◀─ detach, read the rest ◀─┘ child ended
 //! ```
 //!
-//! - [`plan`]: what is to be done, checked. [`outcome`]: what came of it.
+//! - [`plan`], [`limits`]: what is to be done, checked. [`outcome`]: what came of it.
 //! - `follow`: the one place that waits. [`sampling`]: when snapshots are taken. `urgency`: real-time priority while the
-//!   target is looked for. `kill`: ends a whole tree.
+//!   target is looked for.
+//! - [`ending`]: which ending comes first, and what is to be done then. `timers`: when a time is up. [`kill`]: signals for a
+//!   whole tree. `gone`: when nobody of it is left.
+//! - `streams`: the command's output where it has to be seen, and its terminal where it has one of its own.
 //! - `enrol`: trace file and sidecar. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
-//! - [`spawn`], [`signals`]: the command as a child that notices nothing.
+//! - `live`: the status line of a run.
+//! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
+//!   `passing`: signals that were sent to tracer.
+//!   [`user`]: as whom. `ties`: who dies with whom.
+//!   `pipes`: pipes that are the command's alone. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
 mod background;
+pub mod ending;
 mod enrol;
 mod follow;
-mod kill;
+mod gone;
+mod job;
+pub mod kill;
+pub mod limits;
 pub mod listener;
+mod live;
 pub mod outcome;
+mod passing;
+mod pipes;
 pub mod plan;
+pub mod room;
 pub mod sampling;
 pub mod signals;
 pub mod spawn;
+mod streams;
 pub mod support;
+mod ties;
+mod timers;
 mod urgency;
+pub mod user;
 
 use std::sync::Arc;
 
@@ -37,17 +56,17 @@ use crate::kernel::load::{LoadError, Programs};
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
 use crate::process::target::Resolver;
-use crate::process::target::unresolved::After;
 use crate::session::clock::Clock;
 use crate::session::finish::{FinishError, LogDir};
 use crate::session::recording::Recording;
 use crate::session::retention;
 use background::Background;
-use follow::Follower;
+use follow::{Followed, Follower};
 use outcome::{Facts, Outcome, Recorded};
 use plan::Plan;
 use signals::{Inherited, Signals};
-use spawn::{Child, SpawnError};
+use spawn::{Child, Ends, SpawnError};
+use streams::Streams;
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +80,9 @@ pub enum RunError {
     /// The command can't be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
+    /// The command's output can't be seen, or its terminal not be made.
+    #[error("no pipe or terminal for the command can be made")]
+    Streams(#[source] std::io::Error),
     /// The session has no place.
     #[error(transparent)]
     Finish(#[from] FinishError),
@@ -89,16 +111,17 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         );
         let mut signals = Signals::take().map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;
-        let child = start(plan, inherited, &mut programs)?;
+        let me = me();
+        let (streams, ends) = Streams::open(&plan.limits).map_err(RunError::Streams)?;
+        let child = start(plan, inherited, &ends, me, &mut programs)?;
+        // Ends of pipes: as long as tracer has them too, nobody sees that the command has closed its own.
+        drop(ends);
+        inherited.pipes.let_go(plan.silent);
         // Only now: rings that are mapped before the fork would count as the command's own memory.
-        let mut follower = Follower::new(plan, &mut programs, recording, &boot_id);
+        let mut follower = Follower::new(plan, &mut programs, recording, &boot_id, &child, streams);
         let background = Background::start(plan);
-        follower.follow(&child, &mut signals).await;
+        let Followed { ended, why, since_ns } = follower.follow(&mut signals).await;
         // From here on nothing may come between the command's status and whoever waits for it.
-        let ended = child.reap();
-        if ended.not_run.is_none() {
-            follower.give_up(After::RootEnded);
-        }
         let unresolved = follower.unresolved().cloned();
         let Follower { mut listener, mut recording, enrolled, .. } = follower;
         recording.look_at_the_living();
@@ -108,10 +131,14 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let loss = listener.loss(&programs, &recording);
         recording.settle(boot_ns(), Some(Status(ended.status)), &loss);
         recording.conclude(&loss, boot_ns());
-        let told = Facts { ended, unresolved, loss, boot_id: &boot_id, kernel: &programs.kernel.release };
+        let kernel = &programs.kernel.release;
+        let told = Facts { ended, why, since_ns, me, unresolved, loss, boot_id: &boot_id, kernel };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
-        if let Err(error) = retention::apply(&log_dir, &plan.keep) {
+        // Where no session could be written that was said already.
+        if outcome.session.is_ok()
+            && let Err(error) = retention::apply(&log_dir, &plan.keep)
+        {
             log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());
         }
         Ok(outcome)
@@ -119,15 +146,25 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
 }
 
 /// Starts the command as the root of a tree.
-fn start(plan: &Plan, inherited: &Inherited, programs: &mut Programs) -> Result<Child, RunError> {
-    let me = std::process::id();
-    let started = Stat::read(me).map(|stat| stat.start).unwrap_or_default();
-    programs.track_children_of(Identity { pid: me, start: started })?;
-    let child = Child::spawn(&plan.command, inherited);
-    if let Err(error) = programs.stop_tracking_children_of(me) {
+fn start(
+    plan: &Plan,
+    inherited: &Inherited,
+    ends: &Ends,
+    me: Identity,
+    programs: &mut Programs,
+) -> Result<Child, RunError> {
+    programs.track_children_of(me)?;
+    let child = Child::spawn(&plan.command, plan.user.as_ref(), inherited, ends);
+    if let Err(error) = programs.stop_tracking_children_of(me.pid) {
         log::warn!("{error}; tracer itself seems to start processes");
     }
     Ok(child?)
+}
+
+/// tracer itself.
+fn me() -> Identity {
+    let pid = std::process::id();
+    Identity { pid, start: Stat::read(pid).map(|stat| stat.start).unwrap_or_default() }
 }
 
 /// This boot, as `/proc` names it.

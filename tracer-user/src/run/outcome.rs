@@ -3,24 +3,34 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use super::ending::Why;
+use super::limits::Limits;
 use super::plan::Plan;
-use super::spawn::{Ended, exit_code_of};
+use super::spawn::Ended;
 use crate::kernel::event::Status;
 use crate::kernel::events::boot_ns;
 use crate::kernel::loss::Loss;
+use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
-use crate::session::anomaly::Anomaly;
 use crate::session::finish::{LogDir, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
 use crate::session::text::{Text, for_terminal};
+use crate::session::verdict::order::{Order, Ordered};
 use crate::session::verdict::{Verdict, not_run};
 
 /// What tracer exits with where it could not do what was asked.
 pub const FAILED: u8 = 125;
+/// What tracer exits with where it ended the command because that took too long, as `timeout` does.
+pub const TIMED_OUT: u8 = 124;
+/// SIGTERM, as the number in a status.
+const TERM: u8 = 15;
+
+/// So many orphans are named to the person who waits; the session has them all.
+const ORPHANS_NAMED: usize = 3;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -45,64 +55,71 @@ pub struct Outcome {
     pub processes: u64,
     /// Those that outlived the root.
     pub orphans: u64,
+    /// The first few of these, with their process ids.
+    pub orphan_names: Vec<String>,
     /// What somebody should look at: how often each kind.
     pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
+    /// The bytes of `summary.json`, wherever the session is; empty: they can't be made.
+    pub summary: Vec<u8>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
 }
 
-/// How tracer is to end: as the command did.
+/// How tracer is to end: as the command did, unless something else came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// With this code.
     Code(u8),
     /// By this signal.
     Signal(u8),
-    /// With this code, since the command could not be run: the error of `execvp`.
+    /// With this code, since the command could not be run: the error of `execvp`, or of becoming another user (125).
     NotRun(u8, i32),
     /// With 125: there was no workload behind the wrappers.
     Unresolved,
 }
 
 impl End {
-    fn of(facts: &Facts<'_>) -> Self {
-        if facts.unresolved.is_some() {
-            return Self::Unresolved;
-        }
+    fn of(limits: &Limits, facts: &Facts<'_>) -> Self {
         let ended = facts.ended;
-        let status = Status(ended.status);
-        match (ended.not_run, status.exit_signal()) {
-            (Some(errno), _) => Self::NotRun(exit_code_of(errno), errno),
-            (None, Some(signal)) => Self::Signal(signal),
-            (None, None) => Self::Code(status.exit_code().unwrap_or_default()),
+        match (facts.why, ended.not_run) {
+            (Why::Unresolved, _) => Self::Unresolved,
+            (_, Some(errno)) => Self::NotRun(Status(ended.status).exit_code().unwrap_or(FAILED), errno),
+            (why, None) if limits.preserve_status || why == Why::Ended => Self::own(Status(ended.status)),
+            (Why::TimedOut | Why::Idle, None) => Self::Code(TIMED_OUT),
+            (Why::Told, None) => Self::Signal(TERM),
+            (Why::Matched | Why::Ended, None) => Self::Code(0),
         }
     }
 
-    fn exit_code(self) -> Option<u8> {
-        match self {
-            Self::Code(code) | Self::NotRun(code, _) => Some(code),
-            Self::Unresolved => Some(FAILED),
-            Self::Signal(_) => None,
-        }
+    fn own(status: Status) -> Self {
+        status.exit_signal().map_or_else(|| Self::Code(status.exit_code().unwrap_or_default()), Self::Signal)
     }
+}
 
-    fn reason(self) -> Reason {
-        match self {
-            Self::Signal(_) => Reason::Signalled,
-            Self::Code(_) | Self::NotRun(..) => Reason::NaturalExit,
-            Self::Unresolved => Reason::TargetUnresolved,
-        }
+/// How the session ended, for the summary.
+fn reason(facts: &Facts<'_>) -> (Reason, Subtype) {
+    let own = End::own(Status(facts.ended.status));
+    match (facts.why, own) {
+        (Why::TimedOut, _) => (Reason::TimedOut, Subtype::TimedOut),
+        (Why::Idle, _) => (Reason::Idle, Subtype::TimedOut),
+        (Why::Matched, _) => (Reason::OutputMatched, Subtype::Completed),
+        (Why::Unresolved, _) => (Reason::TargetUnresolved, Subtype::Unresolved),
+        (Why::Told, _) | (Why::Ended, End::Signal(_)) => (Reason::Signalled, Subtype::Killed),
+        (Why::Ended, End::Code(0)) => (Reason::NaturalExit, Subtype::Completed),
+        (Why::Ended, _) => (Reason::NaturalExit, Subtype::Failed),
     }
+}
 
-    fn subtype(self) -> Subtype {
-        match self {
-            Self::Code(0) => Subtype::Completed,
-            Self::Code(_) | Self::NotRun(..) => Subtype::Failed,
-            Self::Signal(_) => Subtype::Killed,
-            Self::Unresolved => Subtype::Unresolved,
-        }
+/// What made tracer end the command, if it did.
+fn order<'a>(limits: &'a Limits, why: Why) -> Option<Order<'a>> {
+    match why {
+        Why::TimedOut => limits.timeout.map(Order::TimedOut),
+        Why::Idle => limits.idle.map(Order::Idle),
+        Why::Matched => limits.until.as_ref().map(|regex| Order::Matched(regex.as_str())),
+        Why::Told => Some(Order::Told),
+        Why::Ended | Why::Unresolved => None,
     }
 }
 
@@ -118,6 +135,12 @@ pub(super) struct Recorded {
 pub(super) struct Facts<'a> {
     /// What `wait` said of the command.
     pub(super) ended: Ended,
+    /// Which ending came first.
+    pub(super) why: Why,
+    /// When, nanoseconds since boot.
+    pub(super) since_ns: u64,
+    /// tracer.
+    pub(super) me: Identity,
     /// Why there is no target.
     pub(super) unresolved: Option<Unresolved>,
     /// What was lost.
@@ -135,15 +158,15 @@ impl Outcome {
         let Recorded { mut recording, enrolled } = recorded;
         let (lines, told) = recording.parts();
         let root = root(told.figures, facts.ended);
-        let end = End::of(facts);
+        let end = End::of(&plan.limits, facts);
         let summary = sum_up(&told, ending(plan, &told, facts, &root, end));
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
-                Some(unresolved) => format!("error: {unresolved}"),
-                None => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
+                Some(unresolved) if end == End::Unresolved => format!("error: {unresolved}"),
+                _ => summary.verdict.as_ref().map(|verdict| verdict.sentence.clone()).unwrap_or_default(),
             },
-            remarks: remarks(told.figures, &root),
+            remarks: remarks(plan, &told, facts, &root).into_iter().collect(),
             elapsed_seconds: summary.elapsed_seconds,
             cpu_seconds: summary.cpu_seconds,
             peak_rss_kb: summary.peak_rss_kb,
@@ -151,9 +174,11 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
-            anomalies: anomalies(told.anomalies),
+            orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
+            anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
-            session: finish(log_dir, &summary, told.anomalies, lines).map_err(|error| error.to_string()),
+            summary: summary.to_json().unwrap_or_default(),
+            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };
         if outcome.session.is_ok() {
             clear_away(recording, enrolled);
@@ -163,20 +188,27 @@ impl Outcome {
 }
 
 fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Member, end: End) -> Ending<'a> {
+    let (reason, subtype) = reason(facts);
+    let status = Status(facts.ended.status);
+    let (exit_code, exit_signal) = match end {
+        End::Unresolved => (Some(FAILED), None),
+        End::NotRun(code, _) => (Some(code), None),
+        End::Code(_) | End::Signal(_) => (status.exit_code(), status.exit_signal()),
+    };
     Ending {
         session_id: &plan.session_id,
         labels: &plan.labels,
         command: plan.told_command().map(|word| Text(word.as_bytes())).collect(),
-        subtype: end.subtype(),
-        exit_code: end.exit_code().map(i32::from),
-        exit_signal: if end == End::Unresolved { None } else { Status(facts.ended.status).exit_signal() },
-        reason: end.reason(),
+        subtype,
+        exit_code: exit_code.map(i32::from),
+        exit_signal,
+        reason,
         verdict: match end {
             End::NotRun(code, errno) => {
                 let error = std::io::Error::from_raw_os_error(errno);
                 not_run(plan.command[0].as_bytes(), &error, code, root)
             }
-            _ => told.verdict(told.figures.target.as_ref().unwrap_or(root)),
+            _ => verdict(plan, told, facts, root),
         },
         root,
         ended_ns: boot_ns(),
@@ -187,10 +219,31 @@ fn ending<'a>(plan: &'a Plan, told: &Told<'a>, facts: &Facts<'a>, root: &'a Memb
     }
 }
 
-/// Removes the trace file and then its sidecar, once the session is in its place; without one they are all that is left.
+/// Why the target ended, or the root where there is none; and by whose order.
+fn verdict<'a>(plan: &Plan, told: &Told<'a>, facts: &Facts<'_>, root: &'a Member) -> Verdict<'a> {
+    let member = told.figures.target.as_ref().unwrap_or(root);
+    ordered(plan, facts, root, member, told.verdict(member))
+}
+
+/// The verdict on a member, and by whose order it ended.
+fn ordered<'a>(
+    plan: &Plan,
+    facts: &Facts<'_>,
+    root: &Member,
+    member: &Member,
+    own: Verdict<'a>,
+) -> Verdict<'a> {
+    match order(&plan.limits, facts.why) {
+        Some(order) => own.ordered(member, &Ordered { order, by: facts.me, since_ns: facts.since_ns, root }),
+        None => own,
+    }
+}
+
+/// Removes the older rows, the trace file and then its sidecar, once the session is in its place; without one they are all
+/// that is left, and a later recovery makes it.
 fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
-    if let Err(error) = recording.lines.events.remove() {
-        log::warn!("the trace file can't be removed ({error})");
+    if let Err((path, error)) = recording.lines.events.remove() {
+        log::warn!("{} can't be removed ({error})", path.display());
     } else if let Some(Err(error)) = enrolled.map(Enrolled::withdraw) {
         log::warn!("the enrollment sidecar can't be removed ({error})");
     }
@@ -205,28 +258,17 @@ fn root(figures: &Figures, ended: Ended) -> Member {
     })
 }
 
-fn remarks(figures: &Figures, root: &Member) -> Vec<String> {
-    another_story(figures, root)
-        .map(|sentence| format!("the command itself: {sentence}"))
-        .into_iter()
-        .collect()
-}
-
-/// The root's end, if the target is another process and ended in another way.
-fn another_story(figures: &Figures, root: &Member) -> Option<String> {
-    let target = figures.target.as_ref().filter(|target| target.id != root.id)?;
+/// The root's end, if the target is another process and ended in another way, or before the order that ended the rest.
+fn remarks(plan: &Plan, told: &Told<'_>, facts: &Facts<'_>, root: &Member) -> Option<String> {
+    let target = told.figures.target.as_ref().filter(|target| target.id != root.id)?;
     let status = |member: &Member| member.end.as_ref().map(|end| end.status);
-    (status(target) != status(root)).then(|| Verdict::of(root, None).sentence)
+    let own = ordered(plan, facts, root, root, Verdict::of(root, None));
+    let is_another = status(target) != status(root)
+        || own.cause.is_an_order() && !verdict(plan, told, facts, root).cause.is_an_order();
+    is_another.then(|| format!("the command itself: {}", own.sentence))
 }
 
-/// How often each kind occurs.
-fn anomalies(anomalies: &[Anomaly]) -> Vec<(&'static str, u64)> {
-    let mut counts: Vec<(&'static str, u64)> = Vec::new();
-    for name in anomalies.iter().map(|anomaly| anomaly.kind.name()) {
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
-    counts
+/// A process as a person is told of it.
+fn named(member: &Member) -> String {
+    format!("{} ({})", for_terminal(member.comm()), member.id.pid)
 }

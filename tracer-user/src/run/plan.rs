@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::sampling::Rhythm;
+use super::user::Account;
 use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
 use crate::session::anomaly::thresholds::Thresholds;
@@ -26,6 +28,8 @@ pub struct Plan {
     pub log_dir: PathBuf,
     /// Where the runtime directory lies.
     pub tmpfs_path: PathBuf,
+    /// Bytes that the trace file in the runtime directory may take.
+    pub spool_limit: u64,
     /// Sizes of the kernel side.
     pub settings: Settings,
     /// Which process is the workload.
@@ -34,12 +38,20 @@ pub struct Plan {
     pub resolve_timeout: Option<Duration>,
     /// What to do where it is not found.
     pub on_unresolved: OnUnresolved,
+    /// What ends it, if it does not end by itself.
+    pub limits: Limits,
     /// When and of whom snapshots are taken.
     pub rhythm: Rhythm,
     /// Where anomalies begin.
     pub thresholds: Thresholds,
     /// Leaves arguments out of all files.
     pub redact: bool,
+    /// A status line is drawn, if stderr is a terminal.
+    pub live: bool,
+    /// tracer says nothing at all.
+    pub silent: bool,
+    /// Who the command is to be; `None`: who the caller is.
+    pub user: Option<Account>,
     /// Whose the session is, where root records it on somebody's behalf.
     pub reader: Option<Reader>,
     /// Which sessions stay in the log directory.

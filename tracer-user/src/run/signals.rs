@@ -3,7 +3,7 @@
 //! tracer has no handlers. Signals that would end it are blocked and read from a descriptor (signalfd(2)), so what the
 //! command inherits is easily put back: its mask, and the three dispositions that tracer needs otherwise. A signal that
 //! somebody sent to tracer was meant for the command, and is passed on. Those of a terminal reach the command by
-//! themselves; tracer only has to survive them.
+//! themselves, unless it has a terminal of its own; tracer only has to survive them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -11,6 +11,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use rustix::process::{Pid, Resource, Rlimit, setrlimit};
 use tokio::io::unix::AsyncFd;
+
+use super::pipes::Pipes;
+use super::room::{NoRoom, Room};
+use super::ties::Ties;
 
 /// A signal's number.
 pub type Number = libc::c_int;
@@ -20,8 +24,10 @@ pub type Number = libc::c_int;
 const OWN: [(Number, libc::sighandler_t); 3] =
     [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGXFSZ, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)];
 
-/// Signals that end a process and can be caught, of those that are not its own fault.
-const TAKEN: [Number; 12] = [
+/// Signals that somebody may send to tracer and mean the command: those that end a process, stop it, or let it go on, and
+/// those that do nothing unless a program asks for them. A fault of tracer's own ends it all the same, since the kernel
+/// does not let a process block that (`force_sig_info`, kernel/signal.c).
+const TAKEN: [Number; 25] = [
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTERM,
@@ -34,32 +40,53 @@ const TAKEN: [Number; 12] = [
     libc::SIGIO,
     libc::SIGPWR,
     libc::SIGSTKFLT,
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGSEGV,
+    libc::SIGSYS,
+    libc::SIGTRAP,
+    libc::SIGCONT,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGURG,
+    libc::SIGWINCH,
 ];
 
-/// Of these, the ones that a terminal sends to everybody in the foreground.
-const FROM_TERMINALS: [Number; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP];
+/// Of these, the ones that a terminal sends to everybody in a process group, and so to the command.
+const FROM_TERMINALS: [Number; 7] =
+    [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGWINCH];
 /// `si_code` of a signal that the kernel sent by itself (sigaction(2)).
 const SI_KERNEL: i32 = 0x80;
 
 /// What the command is to find.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Inherited {
     dispositions: [libc::sighandler_t; OWN.len()],
     mask: libc::sigset_t,
+    room: Room,
+    ties: Ties,
+    pub(super) pipes: Pipes,
 }
 
 impl Inherited {
-    /// Takes note, and sets tracer's own dispositions. Must be called first of all.
-    #[must_use]
-    pub fn capture() -> Self {
+    /// Takes note, sets tracer's own dispositions and makes room for it. Must be called first of all.
+    pub fn capture() -> Result<Self, NoRoom> {
+        let room = Room::make()?;
         // SAFETY: a system call on valid signal numbers with constant dispositions. What a C program had as a handler
         // is gone since exec, so what comes back is SIG_DFL or SIG_IGN.
         let dispositions = OWN.map(|(signal, own)| unsafe { libc::signal(signal, own) });
-        Self { dispositions, mask: change_mask(libc::SIG_BLOCK, &[]) }
+        let mask = change_mask(libc::SIG_BLOCK, &[]);
+        Ok(Self { dispositions, mask, room, ties: Ties::note(), pipes: Pipes::note() })
     }
 
     /// In the child: puts everything back.
     pub(super) fn restore(&self) {
+        self.ties.tie();
+        // A soft limit that goes back below the hard one is never refused (setrlimit(2)).
+        let _ = self.room.give_back();
         for ((signal, _), disposition) in OWN.iter().zip(self.dispositions) {
             // SAFETY: a system call on a valid signal number with a disposition that was there before.
             unsafe { libc::signal(*signal, disposition) };
@@ -102,7 +129,7 @@ impl Signals {
     /// Blocks the signals and opens the descriptor. Must be called inside a tokio runtime, before the command is started.
     pub fn take() -> io::Result<Self> {
         let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
-        let signals: Vec<Number> = TAKEN.into_iter().chain(real_time).collect();
+        let signals: Vec<Number> = TAKEN.into_iter().chain([libc::SIGCHLD]).chain(real_time).collect();
         change_mask(libc::SIG_BLOCK, &signals);
         let set = set_of(&signals);
         // SAFETY: reads a local set.
@@ -116,21 +143,31 @@ impl Signals {
         Ok(Self { descriptor: unsafe { AsyncFd::register(descriptor) }? })
     }
 
-    /// Waits for a signal that is to be passed on.
-    pub async fn next(&mut self) -> Number {
+    /// Waits for the next one. SIGCHLD, which is tracer's own, is among them.
+    pub async fn next(&mut self) -> Sent {
         loop {
             let Ok(mut ready) = self.descriptor.readable().await else { return std::future::pending().await };
             match read_one(ready.get_inner()) {
                 None => ready.clear_ready(),
-                Some((signal, SI_KERNEL)) if FROM_TERMINALS.contains(&signal) => {}
-                Some((signal, _)) => return signal,
+                Some(sent) => return sent,
             }
         }
     }
 }
 
-/// The next signal and its `si_code`, if one is waiting.
-fn read_one(descriptor: &OwnedFd) -> Option<(Number, i32)> {
+/// A signal that came to tracer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its number.
+    pub signal: Number,
+    /// The process that sent it.
+    pub sender: u32,
+    /// A terminal sent it, to everybody in a process group.
+    pub keyed: bool,
+}
+
+/// The next signal, if one is waiting.
+fn read_one(descriptor: &OwnedFd) -> Option<Sent> {
     let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
     let size = size_of::<libc::signalfd_siginfo>();
     // SAFETY: writes at most `size` bytes to a local of that size.
@@ -140,7 +177,26 @@ fn read_one(descriptor: &OwnedFd) -> Option<(Number, i32)> {
     }
     // SAFETY: integers only, and the kernel has filled all of it.
     let info = unsafe { info.assume_init() };
-    Some((Number::try_from(info.ssi_signo).ok()?, info.ssi_code))
+    let signal = Number::try_from(info.ssi_signo).ok()?;
+    let keyed = info.ssi_code == SI_KERNEL && FROM_TERMINALS.contains(&signal);
+    Some(Sent { signal, sender: info.ssi_pid, keyed })
+}
+
+/// Stops this process by a signal, as the command was stopped; returns once it goes on. A stop by a terminal's signal does
+/// not take place where nobody could end it: in an orphaned process group (setpgid(2)).
+pub(super) fn stop_by(signal: Number) {
+    // To ignore it discards the one that the terminal may have sent to tracer too: one stop, not two (signal(7)).
+    // SAFETY: a system call on a valid signal number with a constant disposition.
+    let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+    // SAFETY: as before.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    change_mask(libc::SIG_UNBLOCK, &[signal]);
+    let me = std::process::id().cast_signed();
+    // SAFETY: a system call without pointers.
+    unsafe { libc::kill(me, signal) };
+    change_mask(libc::SIG_BLOCK, &[signal]);
+    // SAFETY: a system call on a valid signal number with the disposition that was there before.
+    unsafe { libc::signal(signal, before) };
 }
 
 /// Dies as the command did: by the same signal, without a core of its own. Returns only if the signal does not kill.

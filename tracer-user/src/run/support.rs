@@ -38,7 +38,9 @@ fn missing_capabilities(effective: u64) -> Option<String> {
     ))
 }
 
-fn effective_capabilities() -> Option<u64> {
+/// The capabilities that this process has in effect, a bit each; `None`: `/proc` does not say.
+#[must_use]
+pub fn effective_capabilities() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()

@@ -1,4 +1,4 @@
-//! tracer at real-time priority, for as long as somebody waits for the next exec.
+//! tracer at real-time priority, for as long as somebody waits for the next exec, or a tree is being ended.
 //!
 //! The target is to be known within a millisecond of its exec (T3). Where every processor is busy, an ordinary process
 //! waits for its turn much longer than that. So while the search is on, this process is scheduled first (SCHED_FIFO,

@@ -6,11 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
 
 use super::clock::Time;
 
 /// The file's name, in the log directory.
 const NAME: &str = ".cleared_at";
+/// Its name while it is written.
+const NEW: &str = ".cleared_at.new";
 
 /// The fence of a log directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +34,14 @@ impl Fence {
 
     /// Puts it at `at`, in one step.
     pub fn put(log_dir: &Path, at: Timestamp) -> io::Result<Self> {
-        let new = log_dir.join(format!("{NAME}.{}", std::process::id()));
+        let lock = File::open(log_dir)?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        let new = log_dir.join(NEW);
+        // Only who has the lock comes here, so what is there was left by somebody who was killed.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = File::options().write(true).create_new(true).mode(0o644).open(&new)?;
         let put = writeln!(file, "{}", Time(at))
             .and_then(|()| file.sync_all())
@@ -66,6 +76,15 @@ mod tests {
         Fence::put(dir.path(), at(20)).unwrap();
         let fence = Fence::read(dir.path()).unwrap();
         assert_eq!((fence.hides(at(19)), fence.hides(at(20))), (true, false));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_somebody_left_who_was_killed_is_in_nobodys_way() {
+        let dir = crate::scratch();
+        std::fs::write(dir.path().join(".cleared_at.new"), "2026-").unwrap();
+        Fence::put(dir.path(), Timestamp::from_second(10).unwrap()).unwrap();
+        assert!(Fence::read(dir.path()).unwrap().hides(Timestamp::from_second(9).unwrap()));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

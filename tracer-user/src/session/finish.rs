@@ -2,17 +2,21 @@
 //!
 //! The directory is built beside its place, under a name that begins with a dot, and renamed in when it is whole. So a
 //! reader never sees half a session, and a session that is already there is never touched.
+//!
+//! It is brought to the disk before that (fsync(2)), and so is its name: only then may the trace file go, which is in memory. A
+//! disk that fails, or is full and tells so late, is then an error here and not a session that nobody has. A recovery of many
+//! sessions does so once, for all of them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with};
+use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with, syncfs};
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::anomaly::Anomaly;
 use super::id::SessionId;
 use super::index;
 use super::recording::Lines;
@@ -24,6 +28,8 @@ use crate::process::identity::Identity;
 pub struct LogDir {
     path: PathBuf,
     reader: Option<Reader>,
+    /// Whoever writes several sessions brings them to the disk himself.
+    synced_later: bool,
 }
 
 /// Whose a session is that root writes on somebody's behalf (W8): nobody else may read it.
@@ -70,14 +76,30 @@ const SUMMARY_MAX: u64 = 64 << 20;
 /// What failed, on which file.
 type Failed = (PathBuf, io::Error);
 
+/// Where sessions lie in a log directory.
+#[must_use]
+pub fn sessions(log_dir: &Path) -> PathBuf {
+    log_dir.join("sessions")
+}
+
 impl LogDir {
-    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there.
+    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
+    /// session has no place is better told before hours of work than after.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
-        let sessions = path.join("sessions");
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
+        let sessions = sessions(path);
+        // To make what is there costs as much as to make it: a recovery comes here for each session.
+        if sessions.symlink_metadata().is_err() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
+        }
+        let found = [path.metadata(), sessions.symlink_metadata()];
+        for found in found {
+            if let Some(what) = objection(&found.map_err(unusable)?, geteuid().is_root()) {
+                return Err(unusable(io::Error::other(what)));
+            }
+        }
         access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
-        let dir = Self { path: path.to_owned(), reader: None };
+        let dir = Self { path: path.to_owned(), reader: None, synced_later: false };
         match std::fs::symlink_metadata(dir.session(id)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(dir),
             _ => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
@@ -87,13 +109,19 @@ impl LogDir {
     /// Where sessions lie.
     #[must_use]
     pub fn sessions(&self) -> PathBuf {
-        self.path.join("sessions")
+        sessions(&self.path)
     }
 
     /// Sessions are to be this user's from now on.
     #[must_use]
     pub fn read_by(self, reader: Option<Reader>) -> Self {
         Self { reader, ..self }
+    }
+
+    /// Sessions are brought to the disk later, by [`sync`].
+    #[must_use]
+    pub fn synced_later(self) -> Self {
+        Self { synced_later: true, ..self }
     }
 
     /// Where the session `id` is, or will be.
@@ -110,7 +138,7 @@ impl LogDir {
     /// Removes what a tracer or a recovery left that was killed while it built the session `id`. Only for who has claimed it.
     pub fn clear_staging(&self, id: &SessionId) {
         let begins = format!(".{id}.");
-        let Ok(entries) = std::fs::read_dir(self.path.join("sessions")) else { return };
+        let Ok(entries) = std::fs::read_dir(self.sessions()) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let builder = name.to_str().and_then(|name| name.strip_prefix(&begins));
@@ -130,7 +158,7 @@ impl LogDir {
         boot_id: &str,
     ) -> Result<PathBuf, FinishError> {
         let (log_dir, exists) = (
-            Self { path: path.to_owned(), reader: None },
+            Self { path: path.to_owned(), reader: None, synced_later: true },
             FinishError::Exists { id: id.clone(), path: path.to_owned() },
         );
         let place = log_dir.session(id);
@@ -140,7 +168,9 @@ impl LogDir {
             return Err(exists);
         }
         let index = log_dir.index();
-        index::repair(&index, id, summary).map_err(|why| FinishError::Write { path: index.clone(), why })?;
+        let in_place = || std::fs::symlink_metadata(&place).is_ok();
+        index::repair(&index, id, summary, in_place)
+            .map_err(|why| FinishError::Write { path: index.clone(), why })?;
         Ok(place)
     }
 
@@ -150,21 +180,34 @@ impl LogDir {
     }
 }
 
+/// What is wrong with a directory that sessions are to be written to (W8). What root writes must not follow a link that
+/// somebody else could have put there.
+fn objection(found: &Metadata, is_root: bool) -> Option<&'static str> {
+    let (sticky, others_write) = (found.mode() & 0o1000 != 0, found.mode() & 0o002 != 0);
+    if !found.is_dir() {
+        Some("it holds a link, or something else, where directories are to be")
+    } else if is_root && found.uid() != 0 {
+        Some("it is not root's, so somebody else could put links there")
+    } else if is_root && others_write && !sticky {
+        Some("everybody may write to it, and so put links there")
+    } else {
+        None
+    }
+}
+
 /// Writes the session. Afterwards its directory is in place and the index has its line.
-pub fn finish(
-    log_dir: &LogDir,
-    summary: &Summary<'_>,
-    anomalies: &[Anomaly],
-    lines: &mut Lines,
-) -> Result<PathBuf, FinishError> {
+pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
     let id = summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
-    let written = build(&staging, summary, anomalies, lines)
+    let sync = |path: &Path| if log_dir.synced_later { Ok(()) } else { sync_directory(path) };
+    let written = build(&staging, summary, lines, log_dir.synced_later)
+        .and_then(|()| sync(&staging))
         .and_then(|()| hand_over(&staging, log_dir.reader).map_err(|error| (staging.clone(), error)))
-        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)));
+        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
+        .and_then(|()| sync(&log_dir.sessions()));
     match written {
         Ok(()) => {
-            if let Err(error) = index::append(&index, summary) {
+            if let Err(error) = index::append(&index, summary, log_dir.synced_later) {
                 log::warn!("the session has no line in {} ({error})", index.display());
             }
             Ok(place)
@@ -180,43 +223,61 @@ pub fn finish(
     }
 }
 
-fn build(
-    staging: &Path,
-    summary: &Summary<'_>,
-    anomalies: &[Anomaly],
-    lines: &mut Lines,
-) -> Result<(), Failed> {
-    let made = std::fs::DirBuilder::new().mode(0o700).create(staging);
-    made.map_err(|error| (staging.to_owned(), error))?;
-    write(staging, "events.jsonl", |file| lines.copy_events(file))?;
-    write(staging, "proc_trace.jsonl", |file| lines.copy_snapshots(file))?;
-    write(staging, "processes.jsonl", |file| lines.copy_processes(file))?;
-    if !anomalies.is_empty() {
-        write(staging, "anomalies.jsonl", |file| {
-            anomalies.iter().try_for_each(|anomaly| {
-                serde_json::to_writer(&mut *file, anomaly)?;
-                file.write_all(b"\n")
-            })
-        })?;
+fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines, synced_later: bool) -> Result<(), Failed> {
+    make(staging).map_err(|error| (staging.to_owned(), error))?;
+    let write = |name, fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>| {
+        let path = staging.join(name);
+        write(&path, synced_later, fill).map_err(|error| (path, error))
+    };
+    write("events.jsonl", &mut |file| lines.copy_events(file))?;
+    write("proc_trace.jsonl", &mut |file| lines.copy_snapshots(file))?;
+    write("processes.jsonl", &mut |file| lines.copy_processes(file))?;
+    if !lines.is_without_anomaly() {
+        write("anomalies.jsonl", &mut |file| lines.copy_anomalies(file))?;
     }
-    write(staging, "summary.json", |file| {
-        serde_json::to_writer_pretty(&mut *file, summary)?;
-        file.write_all(b"\n")
-    })
+    write("summary.json", &mut |file| file.write_all(&summary.to_json()?))
+}
+
+/// Makes the directory, and those above it if somebody removed them since the start. What has its name goes: this process is in
+/// it, so whoever made it is dead.
+fn make(staging: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    match builder.mode(0o700).create(staging) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(sessions) = staging.parent() {
+                std::fs::DirBuilder::new().recursive(true).mode(0o755).create(sessions)?;
+            }
+            builder.create(staging)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_dir_all(staging)?;
+            builder.create(staging)
+        }
+        made => made,
+    }
 }
 
 fn write(
-    dir: &Path,
-    name: &str,
-    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<(), Failed> {
-    let path = dir.join(name);
-    let filled = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).and_then(|file| {
-        let mut file = BufWriter::with_capacity(64 << 10, file);
-        fill(&mut file)?;
-        file.flush()
-    });
-    filled.map_err(|error| (path, error))
+    path: &Path,
+    synced_later: bool,
+    fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = BufWriter::with_capacity(64 << 10, file);
+    fill(&mut file)?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if synced_later { Ok(()) } else { file.sync_all() }
+}
+
+/// Brings the names in a directory to the disk.
+fn sync_directory(path: &Path) -> Result<(), Failed> {
+    let synced = File::open(path).and_then(|dir| dir.sync_all());
+    synced.map_err(|error| (path.to_owned(), error))
+}
+
+/// Brings all that was written to the file system of `dir` to the disk.
+pub fn sync(dir: &Path) -> io::Result<()> {
+    Ok(syncfs(File::open(dir)?)?)
 }
 
 /// While nobody else can name anything in it.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::clock::Time;
@@ -69,8 +69,8 @@ struct Line<'a> {
     completeness: State,
 }
 
-/// Appends the session's line.
-pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
+/// Appends the session's line, and brings it to the disk unless somebody else does so later.
+pub fn append(index: &Path, summary: &Summary<'_>, synced_later: bool) -> io::Result<()> {
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
         schema_version: summary.schema_version,
@@ -97,17 +97,49 @@ pub fn append(index: &Path, summary: &Summary<'_>) -> io::Result<()> {
         completeness: summary.completeness.state,
     })?;
     line.push(b'\n');
-    append_line(&locked(index)?, &line)
+    let file = locked(index)?;
+    append_line(&file, &line)?;
+    if synced_later {
+        return Ok(());
+    }
+    // Nobody else has to wait for the disk.
+    flock(&file, FlockOperation::Unlock)?;
+    file.sync_data()
 }
 
-/// Appends the line of a session that is in its place, unless it is there.
-pub fn repair(index: &Path, id: &SessionId, mut summary: Value) -> io::Result<()> {
-    let file = locked(index)?;
-    for line in BufReader::new(&file).split(b'\n') {
-        let line: Value = serde_json::from_slice(&line?).unwrap_or_default();
-        if line["session_id"] == id.as_str() {
-            return Ok(());
+/// The lines of an index that are whole, each with what is asked of it. Others, most likely torn, are passed over with one
+/// warning.
+pub(super) fn lines<'a, T: Deserialize<'a>>(index: &Path, text: &'a [u8]) -> Vec<(&'a [u8], T)> {
+    let (mut lines, mut damaged) = (Vec::new(), 0_u64);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match serde_json::from_slice(line) {
+            Ok(parsed) => lines.push((line, parsed)),
+            Err(_) if line.trim_ascii().is_empty() => {}
+            Err(_) => damaged += 1,
         }
+    }
+    if damaged > 0 {
+        log::warn!("{} has {damaged} damaged lines; they are passed over", index.display());
+    }
+    lines
+}
+
+/// Appends the line of a session, unless it is there. `in_place` says, under the lock, whether the session still is:
+/// retention may have removed it meanwhile.
+pub fn repair(
+    index: &Path,
+    id: &SessionId,
+    mut summary: Value,
+    in_place: impl FnOnce() -> bool,
+) -> io::Result<()> {
+    let mut file = locked(index)?;
+    if !in_place() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    if lines::<Value>(index, &text).iter().any(|(_, line)| line["session_id"] == id.as_str()) {
+        return Ok(());
     }
     let words = summary["command"].as_array().map_or(0, Vec::len);
     if let Some(command) = summary["command"].as_array_mut() {
@@ -125,17 +157,28 @@ pub fn repair(index: &Path, id: &SessionId, mut summary: Value) -> io::Result<()
     append_line(&file, &text)
 }
 
+/// The index as it is, for who needs no lock.
+pub(super) fn read(index: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    plain(OpenOptions::new().read(true), index)?.read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Opens a plain file, through no link that somebody else could have put there.
+pub(super) fn plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() && found.nlink() <= 1 {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is no regular file, or has another name too"))
+    }
+}
+
 /// The index, locked until the file is closed: whoever rewrites it puts another file in its place.
 pub(super) fn locked(index: &Path) -> io::Result<File> {
     loop {
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true).mode(0o600);
-        // No write follows a link that somebody else could have put there.
-        let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(index)?;
-        let found = file.metadata()?;
-        if !found.is_file() || found.nlink() > 1 {
-            return Err(io::Error::other("it is no regular file, or has another name too"));
-        }
+        let file = plain(OpenOptions::new().read(true).append(true).create(true).mode(0o600), index)?;
         flock(&file, FlockOperation::LockExclusive)?;
         let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
@@ -174,8 +217,8 @@ mod tests {
         let (index, id) = (dir.path().join("sessions.jsonl"), "a".parse().unwrap());
         let summary = json!({"session_id": "a", "command": vec!["x"; 20], "orphans": [1], "pid": 7,
             "completeness": {"state": "lossy"}});
-        repair(&index, &id, summary.clone()).unwrap();
-        repair(&index, &id, summary).unwrap();
+        repair(&index, &id, summary.clone(), || true).unwrap();
+        repair(&index, &id, summary, || true).unwrap();
         let lines = lines(&index);
         assert_eq!(lines.len(), 1);
         let line: Value = serde_json::from_str(&lines[0]).unwrap();
@@ -184,11 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_was_removed_meanwhile_gets_no_line() {
+        let dir = crate::scratch();
+        let index = dir.path().join("sessions.jsonl");
+        repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || false).unwrap();
+        assert_eq!(lines(&index), Vec::<String>::new());
+    }
+
+    #[test]
     fn a_link_in_its_place_is_not_followed() {
         let dir = crate::scratch();
         let (index, elsewhere) = (dir.path().join("sessions.jsonl"), dir.path().join("elsewhere"));
         std::os::unix::fs::symlink(&elsewhere, &index).unwrap();
-        assert!(repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"})).is_err());
+        assert!(repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || true).is_err());
         assert!(!elsewhere.exists());
     }
 
@@ -197,8 +248,10 @@ mod tests {
         let dir = crate::scratch();
         let index = dir.path().join("sessions.jsonl");
         std::fs::write(&index, "{\"session_id\":\"to").unwrap();
-        repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"})).unwrap();
+        repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || true).unwrap();
         assert_eq!(lines(&index).len(), 2);
+        let text = std::fs::read(&index).unwrap();
+        assert_eq!(super::lines::<Value>(&index, &text).len(), 1, "it is passed over");
         assert_eq!(serde_json::from_str::<Value>(&lines(&index)[1]).unwrap()["session_id"], "a");
     }
 }

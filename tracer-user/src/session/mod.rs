@@ -14,6 +14,8 @@ pub mod anomaly;
 pub mod clock;
 #[cfg(test)]
 mod cost;
+#[cfg(test)]
+mod cost_of_a_line;
 pub mod event_row;
 pub mod fence;
 pub mod finish;

@@ -26,6 +26,8 @@ pub struct Peaks {
     rows: u64,
     /// The round at hand, and the sum of its rows so far.
     sweep: Option<(u64, u64)>,
+    /// The target's resident set in its last row.
+    target_now_kb: Option<u64>,
 }
 
 /// How often a name was seen, and in which row last.
@@ -52,6 +54,7 @@ impl Peaks {
         self.tree_rss_kb = self.tree_rss_kb.max(largest);
         if row.is_target {
             self.target_rss_kb = self.target_rss_kb.max(largest);
+            self.target_now_kb = values.vm_rss_kb;
             self.target(row);
         }
     }
@@ -76,6 +79,12 @@ impl Peaks {
             let seen = self.names.entry(row.comm).or_default();
             *seen = Seen { count: seen.count + 1, last: self.rows };
         }
+    }
+
+    /// Resident sets as the last rows say, KiB: the target's, and the sum over the last round.
+    #[must_use]
+    pub fn now_kb(&self) -> (Option<u64>, Option<u64>) {
+        (self.target_now_kb, self.sweep.map(|(_, sum)| sum))
     }
 
     /// The target's peak resident set, KiB.

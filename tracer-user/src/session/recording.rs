@@ -32,6 +32,7 @@ use crate::process::stat::Stat;
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, TargetHistory, TraceTarget, Unresolved};
 use crate::process::tree::Tree;
+use crate::record::scratch::Scratch;
 use crate::record::spool::Spool;
 
 /// How the line of an event begins.
@@ -56,7 +57,8 @@ pub struct Recording {
     unread: Unread,
     redact: bool,
     detectors: Detectors,
-    anomalies: Vec<Anomaly>,
+    /// How often each kind of anomaly occurred.
+    anomalies: Vec<(&'static str, u64)>,
     ended: Vec<Identity>,
     figures: Figures,
     /// Ended, but it may yet turn out to be the target: then its line and the figures say so.
@@ -94,9 +96,15 @@ impl Recording {
         redact: bool,
         scratch: PathBuf,
     ) -> Self {
+        let scratch = Scratch::new(scratch);
+        let lines = Lines {
+            events: Spool::in_memory(scratch.another()),
+            processes: Rows::new(scratch.another()),
+            anomalies: Rows::new(scratch),
+        };
         Self {
             tree: Tree::default(),
-            lines: Lines { events: Spool::in_memory(), processes: Rows::new(scratch) },
+            lines,
             clock,
             directories: Directories::default(),
             resolver,
@@ -136,7 +144,16 @@ impl Recording {
     }
 
     fn fold(&mut self, event: &Event) {
-        self.anomalies.extend(self.detectors.event(event));
+        if self.directories.are_many() {
+            let here = match &event.what {
+                What::Exec(exec) => exec.cwd,
+                _ => None,
+            };
+            let members = self.tree.living().chain(&self.held).filter_map(|member| member.image.as_deref());
+            self.directories.keep(members.filter_map(|image| image.cwd).chain(here));
+        }
+        let anomalies = self.detectors.event(event);
+        self.keep_anomalies(&anomalies);
         let change = self.tree.apply(event);
         self.resolver.observe(event, &self.tree);
         for member in change.settled.into_iter().chain(change.ended) {
@@ -204,7 +221,7 @@ impl Recording {
             redact: self.redact,
         };
         let row = ProcessRow::new(&member, context);
-        let kept = self.lines.processes.push(member.started_ns, &row);
+        let kept = self.lines.processes.push(member.started_ns.unwrap_or(0), &row);
         self.count(kept);
         let figures = &mut self.figures;
         if member.orphaned {
@@ -236,7 +253,22 @@ impl Recording {
     /// Takes a row whose line is there already.
     pub fn replay_snapshot(&mut self, row: &Snapshot) {
         self.peaks.snapshot(row);
-        self.anomalies.extend(self.detectors.snapshot(row));
+        let anomalies = self.detectors.snapshot(row);
+        self.keep_anomalies(&anomalies);
+    }
+
+    fn keep_anomalies(&mut self, anomalies: &[Anomaly]) {
+        for anomaly in anomalies {
+            // No anomaly is from before 1970, and none from after 2554.
+            let place = u64::try_from(anomaly.captured_at.as_nanosecond()).unwrap_or(0);
+            let kept = self.lines.anomalies.push(place, anomaly);
+            self.count(kept);
+            let name = anomaly.kind.name();
+            match self.anomalies.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1,
+                None => self.anomalies.push((name, 1)),
+            }
+        }
     }
 
     /// Who ended since the last call: zombies, as long as nobody waits for them.
@@ -260,8 +292,8 @@ impl Recording {
     /// At the very end: anomalies that are only known now.
     pub fn conclude(&mut self, loss: &Loss, now_ns: u64) {
         let at = self.clock.at(now_ns).0;
-        self.anomalies.extend(self.detectors.finish(loss, at));
-        self.anomalies.sort_by_key(|anomaly| anomaly.captured_at);
+        let anomalies = self.detectors.finish(loss, at);
+        self.keep_anomalies(&anomalies);
     }
 
     /// Takes note of what snapshots lack, in all.
@@ -287,6 +319,12 @@ impl Recording {
     pub fn give_up(&mut self, after: After, now_ns: u64) -> Result<TraceTarget, Unresolved> {
         let root = self.tree.root().unwrap_or(NOBODY);
         self.resolver.give_up(root, after, now_ns, &self.tree).cloned()
+    }
+
+    /// Resident sets at the last round, KiB: the target's, and the sum over the tree.
+    #[must_use]
+    pub fn rss_now_kb(&self) -> (Option<u64>, Option<u64>) {
+        self.peaks.now_kb()
     }
 
     /// The lines, to be written, and all that is to be told.
@@ -318,8 +356,8 @@ pub struct Told<'a> {
     pub peaks: &'a Peaks,
     /// What snapshots lack.
     pub unread: &'a Unread,
-    /// What somebody should look at.
-    pub anomalies: &'a [Anomaly],
+    /// What somebody should look at: how often each kind.
+    pub anomalies: &'a [(&'static str, u64)],
     /// The limit of a memory cgroup that was behind an OOM kill, and whose.
     pub limit: Option<&'a (Identity, LimitHit)>,
     /// The target.
@@ -353,6 +391,7 @@ pub struct Lines {
     /// Of events and snapshots, as they came.
     pub events: Spool,
     processes: Rows,
+    anomalies: Rows,
 }
 
 impl Lines {
@@ -364,6 +403,17 @@ impl Lines {
     /// Copies the lines of snapshots, in the order in which they were taken.
     pub fn copy_snapshots(&mut self, to: &mut impl Write) -> io::Result<()> {
         self.events.copy_lines(SNAPSHOT, to)
+    }
+
+    /// Whether there is no anomaly.
+    #[must_use]
+    pub fn is_without_anomaly(&self) -> bool {
+        self.anomalies.is_empty()
+    }
+
+    /// Copies the lines of anomalies, in the order of their times.
+    pub fn copy_anomalies(&mut self, to: &mut impl Write) -> io::Result<()> {
+        self.anomalies.copy_to(to)
     }
 
     /// Copies the lines of processes, in the order in which they were forked.

@@ -1,7 +1,8 @@
 //! Which sessions stay: at most so many, of so many bytes, for so long. The oldest go first, whole (W6).
 //!
-//! Only what has a line in the index can go, so a session that is being written never does. Directories go before their
-//! lines: whoever is killed in between leaves lines without a directory, which go with the next round.
+//! Only what has a line in the index can go, so a session that is being written never does. The index that is to be comes
+//! first, under another name, then the directories go, then it takes its place. So whoever is killed in between leaves
+//! that name behind, and the next round, whatever it is to keep, finishes what is half removed.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,6 +19,9 @@ use super::index;
 
 /// How a session's directory is called while it is removed: no session id ends like that and begins with a dot.
 const REMOVED: &str = ".removed";
+
+/// How the index is called that is to be.
+const NEW_INDEX: &str = ".sessions.jsonl.new";
 
 /// What stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,9 @@ impl Keep {
         let too_many = sessions.len().saturating_sub(self.sessions);
         let too_old = self.age.map_or(0, |age| {
             let is_old = |known: &Known| {
-                known.ended_at.is_some_and(|ended| now.duration_since(ended).unsigned_abs() >= age)
+                // What ended in time to come is not old: the clock was set back.
+                let since = known.ended_at.map(|ended| Duration::try_from(now.duration_since(ended)));
+                since.is_some_and(|since| since.is_ok_and(|since| since >= age))
             };
             sessions.iter().take_while(|known| is_old(known)).count()
         });
@@ -81,37 +87,49 @@ struct Line {
 /// Removes what is not to be kept, and says how many sessions went.
 pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let path = log_dir.index();
+    let new = path.with_file_name(NEW_INDEX);
+    let was_killed = || fs::symlink_metadata(&new).is_ok();
     // Without the lock: most of the time there is nothing to do, and then nobody is to wait for that.
-    let text = match fs::read(&path) {
+    let text = match index::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         read => read?,
     };
-    if keep.bytes.is_none()
-        && keep.age.is_none()
-        && memchr::memchr_iter(b'\n', &text).count() <= keep.sessions
-    {
+    let fits = || memchr::memchr_iter(b'\n', &text).count() <= keep.sessions;
+    if keep.bytes.is_none() && keep.age.is_none() && fits() && !was_killed() {
         return Ok(0);
     }
     let _lock = index::locked(&path)?;
-    let text = fs::read(&path)?;
-    let lines: Vec<(&[u8], Line)> = text
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter_map(|line| Some((line, serde_json::from_slice(line).ok()?)))
-        .collect();
+    let text = index::read(&path)?;
+    let mut lines: Vec<(&[u8], Line)> = index::lines(&path, &text);
+    let was_killed = was_killed();
+    if was_killed {
+        // A session is in its place before it has a line, so these were removed.
+        lines.retain(|(_, line)| is_there(log_dir, line));
+    }
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(log_dir, line, keep)).collect();
     let surplus = keep.surplus(&known, Timestamp::now());
-    if surplus == 0 {
+    if surplus == 0 && !was_killed {
         return Ok(0);
     }
+    let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
+    write_index(&new, &rest)?;
     clear_away(log_dir);
     for (_, line) in &lines[..surplus] {
         if let Ok(id) = line.session_id.parse::<SessionId>() {
             remove(log_dir, &id)?;
         }
     }
-    let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
-    rewrite(&path, &rest)?;
+    fs::rename(new, path)?;
     Ok(surplus)
+}
+
+/// Whether a line's session has its directory. What names no session has none.
+fn is_there(log_dir: &LogDir, line: &Line) -> bool {
+    let id: Result<SessionId, _> = line.session_id.parse();
+    id.is_ok_and(|id| match fs::symlink_metadata(log_dir.session(&id)) {
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+        Ok(_) => true,
+    })
 }
 
 fn known(log_dir: &LogDir, line: &Line, keep: &Keep) -> Known {
@@ -149,18 +167,13 @@ fn clear_away(log_dir: &LogDir) {
     }
 }
 
-/// Puts another index in its place, in one step.
-fn rewrite(index: &Path, lines: &[&[u8]]) -> io::Result<()> {
-    let new = index.with_file_name(".sessions.jsonl.new");
-    // Only who has the lock comes here, so what is there was left by somebody who was killed.
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file: File = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+/// Writes the index that is to be. One that is there was left by somebody who was killed, for only who has the lock comes
+/// here; it never goes before the work is done, since it says that there is some.
+fn write_index(new: &Path, lines: &[&[u8]]) -> io::Result<()> {
+    let mut file = index::plain(File::options().write(true).create(true).truncate(false).mode(0o600), new)?;
+    file.set_len(0)?;
     file.write_all(&lines.concat())?;
-    file.sync_all()?;
-    fs::rename(new, index)
+    file.sync_all()
 }
 
 #[cfg(test)]
@@ -188,6 +201,9 @@ mod tests {
         assert_eq!(surplus(all), 0);
         assert_eq!(surplus(Keep { sessions: 3, ..all }), 1);
         assert_eq!(surplus(Keep { age: Some(Duration::from_secs(25)), ..all }), 2);
+        let set_back = Timestamp::from_second(-1_000_000).unwrap();
+        let brief = Keep { age: Some(Duration::from_secs(25)), ..all };
+        assert_eq!(brief.surplus(&sessions, set_back), 0, "a clock that is set back makes nothing old");
         assert_eq!(surplus(Keep { bytes: Some(19), ..all }), 1);
         assert_eq!(surplus(Keep { bytes: Some(0), ..all }), 3);
         assert_eq!(surplus(Keep { sessions: 1, bytes: Some(19), age: None }), 3);
@@ -200,7 +216,7 @@ mod tests {
             fs::create_dir(log_dir.session(&id)).unwrap();
             fs::write(log_dir.session(&id).join("summary.json"), "{}").unwrap();
             let summary = json!({"session_id": format!("s{number}"), "ended_at": "2026-01-01T00:00:00Z"});
-            index::repair(&log_dir.index(), &id, summary).unwrap();
+            index::repair(&log_dir.index(), &id, summary, || true).unwrap();
         }
         log_dir
     }
@@ -231,6 +247,39 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_days_keeps_the_index_as_short_as_what_is_kept() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 0);
+        for number in 0..60 {
+            let id = format!("s{number}").parse().unwrap();
+            let summary = json!({"session_id": format!("s{number}"), "ended_at": "2026-01-01T00:00:00Z"});
+            index::repair(&log_dir.index(), &id, summary, || true).unwrap();
+            if number % 7 == 0 {
+                let mut file = fs::File::options().append(true).open(log_dir.index()).unwrap();
+                std::io::Write::write_all(&mut file, b"{\"session_id\":\"torn").unwrap();
+            }
+            apply(&log_dir, &Keep { sessions: 5, ..Keep::default() }).unwrap();
+            assert!(lines(&log_dir) <= 6, "{} lines after {number}", lines(&log_dir));
+        }
+        let text = fs::read_to_string(log_dir.index()).unwrap();
+        let last = ["s55", "s56", "s57", "s58", "s59"].map(|id| text.contains(&format!("\"{id}\"")));
+        assert_eq!(last, [true; 5], "a torn line takes no other with it: {text}");
+    }
+
+    #[test]
+    fn what_a_killed_round_left_is_finished_by_the_next_whatever_that_is_to_keep() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 3);
+        let sessions = log_dir.sessions();
+        fs::rename(sessions.join("s0"), sessions.join(".s0.removed")).unwrap();
+        fs::remove_file(sessions.join(".s0.removed/summary.json")).unwrap();
+        fs::write(dir.path().join(".sessions.jsonl.new"), "half").unwrap();
+        assert_eq!(apply(&log_dir, &Keep::default()).unwrap(), 0);
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["s1".to_owned(), "s2".to_owned()], 2));
+        assert!(!dir.path().join(".sessions.jsonl.new").exists());
+    }
+
+    #[test]
     fn lines_that_come_meanwhile_are_not_lost() {
         let dir = crate::scratch();
         let log_dir = log_dir(dir.path(), 40);
@@ -241,7 +290,7 @@ mod tests {
                     for number in 0..20 {
                         let id = format!("new{thread}-{number}");
                         let summary = json!({"session_id": id, "ended_at": "2026-01-01T00:00:00Z"});
-                        index::repair(&log_dir.index(), &id.parse().unwrap(), summary).unwrap();
+                        index::repair(&log_dir.index(), &id.parse().unwrap(), summary, || true).unwrap();
                         apply(log_dir, &Keep { sessions: 80, ..Keep::default() }).unwrap();
                     }
                 });

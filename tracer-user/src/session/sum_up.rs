@@ -79,7 +79,7 @@ pub fn sum_up<'a>(told: &Told<'a>, ending: Ending<'a>) -> Summary<'a> {
         peak_fd_ratio: peaks.peak_fd_ratio(),
         cpu_seconds: cpu_us.map(seconds),
         largest_process: figures.largest.as_ref().map(largest),
-        anomaly_count: told.anomalies.len() as u64,
+        anomaly_count: told.anomalies.iter().map(|(_, count)| count).sum(),
         orphans: figures.orphans.iter().map(Orphan::of).collect(),
         unread: told.unread.rows(),
         completeness: ending.completeness,

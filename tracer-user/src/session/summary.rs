@@ -92,6 +92,15 @@ pub struct Summary<'a> {
     pub tracer_version: &'static str,
 }
 
+impl Summary<'_> {
+    /// The bytes of `summary.json`.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
 /// How a session ended, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,8 +109,10 @@ pub enum Subtype {
     Completed,
     /// The command exited with another code, or could not be run.
     Failed,
-    /// A signal ended the command.
+    /// A signal ended the command, or tracer was told to end by one.
     Killed,
+    /// tracer ended it: it took too long, or was silent for too long.
+    TimedOut,
     /// tracer was killed; a recovery wrote what was left.
     Crashed,
     /// The workload was not found in time.
@@ -114,7 +125,13 @@ pub enum Subtype {
 pub enum Reason {
     /// The command exited.
     NaturalExit,
-    /// A signal ended the command.
+    /// The command took longer than it may.
+    TimedOut,
+    /// The command was silent for longer than it may.
+    Idle,
+    /// The output had what was waited for.
+    OutputMatched,
+    /// A signal ended the command, or tracer was told to end by one.
     Signalled,
     /// tracer was killed.
     Crashed,

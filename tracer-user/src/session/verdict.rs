@@ -1,5 +1,7 @@
 //! Why it ended: one sentence and one object, each claim with the event that shows it (V1). Pure.
 
+pub mod order;
+
 use std::io;
 
 use serde::Serialize;
@@ -64,10 +66,26 @@ pub enum Cause {
     StillAlive,
     /// It never ran: the command could not be executed.
     NotRun,
+    /// tracer, since `--timeout` was up.
+    Timeout,
+    /// tracer, since there was no output for `--idle-timeout`.
+    IdleTimeout,
+    /// tracer, since the output had what `--until` looks for.
+    OutputMatched,
+    /// tracer, since it was told to end itself.
+    ToldToEnd,
     /// tracer was killed, and this is what it had seen by then.
     TracerKilled,
     /// Its end was not seen.
     Unknown,
+}
+
+impl Cause {
+    /// Whether tracer itself brought the end about.
+    #[must_use]
+    pub fn is_an_order(self) -> bool {
+        matches!(self, Self::Timeout | Self::IdleTimeout | Self::OutputMatched | Self::ToldToEnd)
+    }
 }
 
 /// The limit of a memory cgroup that was reached, and what shows it.
@@ -151,13 +169,17 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// Why a command that could not be executed did not run: `error` is that of exec.
+/// Why a command that could not be executed did not run: `error` is that of exec or, with code 125, of becoming the user that
+/// it was to run as.
 #[must_use]
 pub fn not_run<'a>(command: &[u8], error: &io::Error, code: u8, root: &'a Member) -> Verdict<'a> {
     let error = error.to_string();
     let reason = error.split(" (os error").next().unwrap_or_default();
     Verdict {
-        sentence: format!("{} can't be run: {reason}", for_terminal(command)),
+        sentence: match code {
+            125 => format!("{} can't be run as that user: {reason}", for_terminal(command)),
+            _ => format!("{} can't be run: {reason}", for_terminal(command)),
+        },
         cause: Cause::NotRun,
         exit_code: Some(code),
         ..Verdict::of(root, None)

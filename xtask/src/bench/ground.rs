@@ -82,7 +82,13 @@ impl Ground {
         self.dir.path().join("noop")
     }
 
-    fn runtime(&self) -> PathBuf {
+    /// The directory of everything; it goes away with this.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `--tmpfs-path`.
+    pub(crate) fn runtime(&self) -> PathBuf {
         self.dir.path().join("run")
     }
 

@@ -5,7 +5,8 @@
 //! comparisons with its quartiles. A disturbance then spoils a round, not the result.
 //!
 //! - [`ROWS`]: what is measured. A new row is a file with a function `measure`, and a line there.
-//! - [`in_kernel`], [`spawns`], [`startup`], [`storm`], [`load`], [`resolution`], [`snapshot`], [`sampling`], [`memory`]: the rows.
+//! - [`in_kernel`], [`spawns`], [`startup`], [`storm`], [`load`], [`resolution`], [`snapshot`], [`sampling`], [`memory`], [`spool`],
+//!   [`recovery`]: the rows.
 //! - [`contest`]: who takes turns; [`ground`], [`private`]: where it happens; [`worker`]: programs that do a block of work when asked; [`peers`], [`psutil`]: what others do.
 //! - [`sample`]: medians and quartiles; [`report`], [`table`], [`chart`]: what comes out.
 
@@ -18,12 +19,14 @@ mod memory;
 mod peers;
 pub(crate) mod private;
 mod psutil;
+mod recovery;
 pub(crate) mod report;
 mod resolution;
 mod sample;
 mod sampling;
 mod snapshot;
 mod spawns;
+pub(crate) mod spool;
 mod startup;
 mod storm;
 pub(crate) mod table;
@@ -45,7 +48,7 @@ pub(crate) struct Row {
 }
 
 /// Everything there is to measure.
-pub(crate) const ROWS: [Row; 10] = [
+pub(crate) const ROWS: [Row; 12] = [
     Row { name: "in-kernel", what: "kernel time a call of each program", measure: in_kernel::measure },
     Row {
         name: "in-kernel-crowd",
@@ -60,6 +63,8 @@ pub(crate) const ROWS: [Row; 10] = [
     Row { name: "snapshot", what: "a snapshot, against its bare system calls", measure: snapshot::measure },
     Row { name: "sampling", what: "looking at 1,000 processes each second", measure: sampling::measure },
     Row { name: "memory", what: "tracer's own, 10,000 processes in the tree", measure: memory::measure },
+    Row { name: "spool", what: "a line of the spool, serialised and written", measure: spool::measure },
+    Row { name: "recovery", what: "a thousand crashes at once", measure: recovery::measure },
 ];
 
 /// What may be asked for.

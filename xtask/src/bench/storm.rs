@@ -63,7 +63,7 @@ fn lost(summary: &Value) -> Result<u64> {
 }
 
 /// `VmHWM` of a process, in MiB.
-fn high_water_mark(pid: u32) -> Result<f64> {
+pub(super) fn high_water_mark(pid: u32) -> Result<f64> {
     let path = format!("/proc/{pid}/status");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let kibibytes = mark_in(&text).with_context(|| format!("{path} has no VmHWM"))?;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_ebpf;
+mod chaos;
 mod check_ebpf;
 mod readme;
 mod run;
@@ -11,6 +12,7 @@ mod test;
 use anyhow::Result;
 use clap::Subcommand;
 
+use crate::vm::series::Series;
 use crate::workspace::Workspace;
 
 #[derive(Subcommand)]
@@ -24,9 +26,17 @@ pub(crate) enum Command {
     },
     /// Run the unit tests, then the live suites as root
     Test {
+        /// Run the live suites alone, on these kernels: series of Debian's, as in `5.10,6.1`, or `newest`
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        kernel: Vec<Series>,
+        /// Write what comes of it into README's table of kernels, and what the verifier says into its record
+        #[arg(long, requires = "kernel")]
+        record: bool,
         /// Run the tests with one of these in their names
         filters: Vec<String>,
     },
+    /// Kill tracers and recoveries at random moments, as root
+    Chaos(chaos::Options),
     /// Measure what tracer costs, each figure beside its budget and its peers, as root
     Bench(bench::Options),
     /// Compile the eBPF programs into tracer-ebpf/prebuilt/
@@ -50,7 +60,9 @@ impl Command {
         let workspace = Workspace::find()?;
         match self {
             Self::Run { .. } => run::execute(&workspace),
-            Self::Test { filters } => test::execute(&workspace, &filters),
+            Self::Test { kernel, filters, .. } if kernel.is_empty() => test::execute(&workspace, &filters),
+            Self::Test { kernel, record, filters } => test::on_kernels(&workspace, &kernel, &filters, record),
+            Self::Chaos(options) => chaos::execute(&workspace, &options),
             Self::Bench(options) => bench::execute(&workspace, &options),
             Self::BuildEbpf => build_ebpf::execute(&workspace),
             Self::CheckEbpf => check_ebpf::execute(&workspace),

@@ -1,4 +1,4 @@
-//! `cargo xtask readme`: runs every command that README.md shows.
+//! `cargo xtask readme`: runs every command that README.md shows. Its table of kernels must be what is on record.
 //!
 //! A command is a line that starts with `$ ` in a fenced block marked `console`; a backslash at its end continues it on
 //! the next line; the block's other lines are output, and not compared. Commands run in order, each by `sh -c` in the
@@ -25,6 +25,7 @@ use std::{env, iter};
 
 use anyhow::{Context, Result, bail};
 
+use crate::vm::table;
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -45,6 +46,7 @@ struct Example {
 pub(crate) fn execute(workspace: &Workspace) -> Result<()> {
     let path = workspace.root().join("README.md");
     let readme = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    table::check(workspace, &readme)?;
     let examples = examples(&readme)?;
     if examples.is_empty() {
         bail!("{} has no command in a `console` block", path.display());
@@ -71,11 +73,10 @@ fn run(workspace: &Workspace, example: &Example, scratch: &Path) -> Result<()> {
     let mut command = Command::new("timeout");
     command.arg("--foreground").arg(LIMIT.as_secs().to_string()).args(["sh", "-c", &example.text]);
     command.current_dir(workspace.root()).stdin(Stdio::null());
-    for (name, dir) in [("TRACER_LOG_DIR", "log"), ("TRACER_TMPFS_PATH", "tmpfs")] {
-        let dir = scratch.join(dir);
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        command.env(name, dir);
-    }
+    // The log directory is made by tracer: root does not write into somebody else's.
+    let tmpfs = scratch.join("tmpfs");
+    fs::create_dir_all(&tmpfs).with_context(|| format!("cannot make {}", tmpfs.display()))?;
+    command.env("TRACER_LOG_DIR", scratch.join("log")).env("TRACER_TMPFS_PATH", tmpfs);
     if privileged::is_root()? && child::find("sudo").is_none() {
         let mut path = stand_in_sudo(scratch)?.into_os_string();
         path.push(":");

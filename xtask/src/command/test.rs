@@ -1,5 +1,8 @@
 //! `cargo xtask test [FILTER…]`: the unit tests as whoever calls, then the live suites of package `tests` as root.
 //!
+//! `cargo xtask test --kernel LIST [FILTER…]`: the live suites alone, on other kernels, each in a virtual machine (see
+//! [`crate::vm`]).
+//!
 //! Nothing is skipped: without root and without sudo it fails, and so it does when a live suite has an ignored test or
 //! when there is no live suite at all.
 
@@ -12,6 +15,9 @@ use cargo_metadata::{Message, TargetKind};
 
 use crate::shm::Listing;
 use crate::suite::{self, Tally};
+use crate::vm::lane::{self, Plan, Report};
+use crate::vm::record;
+use crate::vm::series::Series;
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -23,6 +29,66 @@ pub(crate) fn execute(workspace: &Workspace, filters: &[String]) -> Result<()> {
     tally += live(workspace, &suites, filters, None)?;
     shm.check_unchanged()?;
     conclude(tally)
+}
+
+/// One test of one live suite, with all that it prints, and these variables.
+pub(crate) fn one(
+    workspace: &Workspace,
+    suite: &str,
+    name: &str,
+    variables: &[(&str, &OsStr)],
+) -> Result<()> {
+    let shm = Listing::take()?;
+    build(workspace)?;
+    let begins = format!("{suite}-");
+    let is_it =
+        |path: &&PathBuf| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&begins));
+    let suites = live_suites(workspace)?;
+    let suite = suites.iter().find(is_it).with_context(|| format!("package `tests` has no suite {suite}"))?;
+    let tracer = workspace.tracer();
+    let own = [("TRACER_BIN", tracer.as_os_str()), ("TRACER_TEST", OsStr::new("1"))];
+    let mut command = privileged::command(suite, &[own.as_slice(), variables].concat())?;
+    command.current_dir(workspace.root().join("tests")).args(["--exact", name, "--nocapture"]);
+    let tally = suite::run(&mut command)?;
+    shm.check_unchanged()?;
+    conclude(tally)
+}
+
+/// The live suites on other kernels. What comes of it is recorded, or held against what is.
+pub(crate) fn on_kernels(
+    workspace: &Workspace,
+    kernels: &[Series],
+    filters: &[String],
+    records: bool,
+) -> Result<()> {
+    build(workspace)?;
+    let plan = Plan { executables: live_suites(workspace)?, filters: filters.to_vec(), records };
+    let reports = lane::run_all(workspace, kernels, &plan)?;
+    let mut tally = Tally::default();
+    reports.iter().for_each(|report| tally += report.tally);
+    let (good, bad): (Vec<_>, Vec<_>) = reports.into_iter().partition(Report::is_good);
+    println!(
+        "xtask test: {} passed, {} failed on {} kernels",
+        tally.passed,
+        tally.failed,
+        good.len() + bad.len()
+    );
+    let mut differences = Vec::new();
+    if records {
+        record::write(workspace, &good, filters.is_empty())?;
+    } else if filters.is_empty() {
+        for report in &good {
+            differences.extend(record::difference(workspace, report)?);
+        }
+    }
+    if !bad.is_empty() {
+        let bad: Vec<String> = bad.iter().map(|report| report.series.to_string()).collect();
+        bail!("kernel {} failed; the lines that repeat it are above", bad.join(", "));
+    }
+    if !differences.is_empty() {
+        bail!("{}", differences.join("\n"));
+    }
+    Ok(())
 }
 
 /// The live suites alone, with `object` in place of the embedded one.

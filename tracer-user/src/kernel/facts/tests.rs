@@ -1,4 +1,4 @@
-use super::super::btf::builder::Builder;
+use super::super::btf::tests::builder::Builder;
 use super::*;
 
 /// Kernels of Debian (5.10.0-46, 6.1.0-56, 7.2.13 cloud-amd64) and, as 6.18, a virtual machine's.

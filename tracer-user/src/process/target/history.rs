@@ -2,7 +2,8 @@
 //!
 //! Whether a snapshot's comm is a name that the kernel ever reported for the target is asked here (`IDENTITY_DRIFT`). A
 //! snapshot may be ahead of the event that explains it, so who asks does so when the events up to the
-//! snapshot's time are in. Names are kept without limit, each once; of changes the first [`KEPT`] are, and all are counted.
+//! snapshot's time are in. Of names the first [`NAMES`] are kept, each once; of changes the first [`KEPT`] are, and all are
+//! counted.
 
 use std::collections::HashSet;
 
@@ -11,6 +12,9 @@ use crate::process::member::Member;
 
 /// How many changes are kept. Some programs show their progress in their name.
 pub const KEPT: usize = 64;
+
+/// How many names are kept. Whoever has more can't be said to have a wrong one.
+const NAMES: usize = 4096;
 
 /// The target's names and changes.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +48,7 @@ impl TargetHistory {
 
     /// Takes note of an event of the target.
     pub(super) fn observe(&mut self, event: &Event) {
-        if !self.comms.contains(event.comm.bytes()) {
+        if self.comms.len() < NAMES && !self.comms.contains(event.comm.bytes()) {
             self.comms.insert(event.comm.bytes().to_vec());
         }
         let filename = match &event.what {
@@ -62,7 +66,7 @@ impl TargetHistory {
     /// Whether the kernel ever reported this name for the target.
     #[must_use]
     pub fn knows_comm(&self, comm: &[u8]) -> bool {
-        self.comms.contains(comm)
+        self.comms.contains(comm) || self.comms.len() == NAMES
     }
 
     /// The first [`KEPT`] changes since it is the target, in order.

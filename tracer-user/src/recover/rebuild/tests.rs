@@ -12,6 +12,7 @@ use crate::process::snapshot::{Snapshot, Values};
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, Wanted};
 use crate::record::enrollment::made;
+use crate::record::trace_file::{Room, TraceFile};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::clock::Clock;
 use crate::session::recording::Recording;
@@ -73,10 +74,11 @@ fn both(events: &[Event], snapshots: &[Snapshot]) -> (Recording, Rebuilt) {
     for row in snapshots {
         recording.snapshot(target.as_ref().unwrap(), row);
     }
-    recording.lines.events.to_file(dir.path(), ROOT).unwrap();
-    recording.lines.events.flush().unwrap();
+    let room = Room { limit: 1 << 20, older: dir.path().join("older") };
+    recording.lines.events.to_file(dir.path(), ROOT, room).unwrap();
     let file = std::fs::File::open(dir.path().join("tracer_trace_5000000_5.jsonl")).unwrap();
     let enrollment = made(ROOT.pid, ROOT.start.0);
+    let file = TraceFile::left(file, None).unwrap();
     let rebuilt = rebuild(&enrollment, Some(file), (Timestamp::UNIX_EPOCH, 9_000), PathBuf::new()).unwrap();
     let _ = recording.give_up(After::RootEnded, 9_000);
     recording.settle(9_000, None, &Loss { gaps: 1, ..Loss::default() });

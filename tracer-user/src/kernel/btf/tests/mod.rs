@@ -1,8 +1,13 @@
+//! The scanner on BTF that was written for it (`builder`), and on excerpts of real kernels' (`excerpt` cuts them).
+
+pub(in crate::kernel) mod builder;
+mod excerpt;
+
 use proptest::prelude::*;
 
-use super::builder::{Builder, Draft, FWD};
 use super::*;
 use crate::kernel::facts;
+use builder::{Builder, Draft, FWD};
 
 fn offset(bytes: &[u8], path: &str) -> Option<u32> {
     Btf::scan(bytes, &["s"], &[]).unwrap().offset_of("s", path)
@@ -157,7 +162,7 @@ fn what_is_not_whole_little_endian_btf_is_refused_by_what_is_wrong() {
     assert_eq!(error(&unknown).to_string(), "BTF type record at 0 is of the unknown kind 20");
 }
 
-const EXCERPT: &[u8] = include_bytes!("../testdata/6.1.btf");
+const EXCERPT: &[u8] = include_bytes!("../../testdata/6.1.btf");
 
 #[test]
 fn an_image_cut_anywhere_never_panics() {

@@ -12,8 +12,8 @@
 use std::collections::HashMap;
 
 use super::builder::{Builder, Draft, FWD};
-use super::raw::{Record, kind};
-use super::{Btf, Param};
+use crate::kernel::btf::raw::{Record, kind};
+use crate::kernel::btf::{Btf, Param};
 use crate::kernel::facts::{self, TYPEDEFS};
 
 /// Structs that paths lead through, by value.

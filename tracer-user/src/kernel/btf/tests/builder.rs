@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::raw::kind;
+use crate::kernel::btf::raw::kind;
 
 /// `BTF_KIND_FWD`, which the scanner only steps over.
 pub(in crate::kernel) const FWD: u8 = 7;

@@ -1,0 +1,210 @@
+//! Disks that are full, read-only, removed or broken under way: the command keeps its status, there is one line for each
+//! trouble that names the path, and what could be kept becomes a session once there is a disk for it.
+
+use tests::{Outcome, Session, Trace};
+
+/// `tracer run`, and what it needs of its ground.
+const RUN: &str = "$0 run --log-dir ../log --tmpfs-path ../run";
+
+/// Runs many programs, and fails in a way that shows.
+const WORK: &str = "i=0; while [ $i -lt 150 ]; do /bin/true; i=$((i+1)); done; exit 3";
+
+/// Makes a session of what is left.
+const RECOVER: &str = "$0 recover --min-age 0s --tmpfs-path ../run --log-dir ../log";
+
+/// Lines of tracer that tell of a trouble. Each trouble is told once.
+fn troubles(outcome: &Outcome) -> Vec<&str> {
+    let told = |line: &&str| line.contains("warning") || line.contains("error");
+    outcome.stderr.lines().filter(told).collect()
+}
+
+#[track_caller]
+fn assert_one_trouble(outcome: &Outcome, words: &[&str]) {
+    let troubles = troubles(outcome);
+    assert_eq!(troubles.len(), 1, "{}", outcome.stderr);
+    words.iter().for_each(|word| assert!(troubles[0].contains(word), "{word:?} in {}", troubles[0]));
+}
+
+/// What was kept: every process, in a session that says that tracer could not finish it.
+#[track_caller]
+fn assert_recovered(outcome: Outcome) -> Session {
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.contains("status 3"), "the command's status is tracer's: {stdout}\n{}", outcome.stderr);
+    assert!(stdout.contains("recovered, its process is gone"), "{stdout}\n{}", outcome.stderr);
+    let session = outcome.session();
+    assert_eq!(session.summary["subtype"], "crashed");
+    assert_eq!(session.processes.len(), 151);
+    assert!(session.processes.iter().all(|row| row["end_lost"] == false), "every end is there");
+    session
+}
+
+#[test]
+fn a_full_log_directory_keeps_the_session_for_a_recovery() {
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log; mount -t tmpfs -o size=64k none ../log; {RUN} -- sh -c '{WORK}'; echo status $?
+         umount ../log; {RECOVER}"
+    ));
+    assert_one_trouble(&outcome, &["../log/sessions/", "No space left"]);
+    assert_recovered(outcome);
+}
+
+#[test]
+fn a_full_log_directory_takes_no_older_rows_and_none_is_lost() {
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log ../there; mount -t tmpfs -o size=24k none ../log
+         {RUN} --spool-limit 64K -- sh -c '{WORK}'; echo status $?
+         $0 recover --min-age 0s --tmpfs-path ../run --log-dir ../there; umount ../log; rmdir ../log; mv ../there ../log"
+    ));
+    let troubles = troubles(&outcome);
+    let named = |path: &str| troubles.iter().filter(|line| line.contains(path)).count();
+    assert_eq!(troubles.len(), 2, "{}", outcome.stderr);
+    assert_eq!(
+        (named(".spool can't take older rows"), named("no session was written")),
+        (1, 1),
+        "{troubles:?}"
+    );
+    assert_recovered(outcome);
+}
+
+#[test]
+fn rows_that_were_moved_before_the_log_directory_was_full_are_kept_too() {
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log ../there; mount -t tmpfs -o size=192k none ../log
+         {RUN} --spool-limit 64K -- sh -c '{WORK}'; echo status $?
+         ls -A ../log/sessions; $0 recover --min-age 0s --tmpfs-path ../run --log-dir ../there; ls -A ../log/sessions
+         umount ../log; rmdir ../log; mv ../there ../log"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert_eq!(
+        stdout.matches(".spool").count(),
+        1,
+        "older rows were there, and are gone afterwards: {stdout}"
+    );
+    assert_recovered(outcome);
+}
+
+#[test]
+fn a_log_directory_that_cannot_be_written_from_the_start_is_told_before_anything_runs() {
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log; mount -t tmpfs none ../log; mount -o remount,ro ../log; exec {RUN} -- touch ran"
+    ));
+    assert_eq!(outcome.status.code(), Some(125), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("../log") && outcome.stderr.contains("Read-only"), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    assert!(!outcome.file("ran").exists());
+}
+
+#[test]
+fn a_log_directory_that_becomes_read_only_keeps_the_session_for_a_recovery() {
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log; mount -t tmpfs none ../log; {RUN} -- sh -c 'mount -o remount,ro ../log; {}'; echo status $?
+         umount ../log; {RECOVER}",
+        WORK.replace("150", "149")
+    ));
+    assert_one_trouble(&outcome, &["../log/sessions/", "Read-only"]);
+    assert_recovered(outcome);
+}
+
+#[test]
+fn a_log_directory_that_is_removed_under_way_is_made_again() {
+    for removed in ["../log", "../log/sessions"] {
+        let outcome = Trace::sh(&format!("rm -r {removed}; exit 3")).outcome();
+        assert_eq!((outcome.status.code(), troubles(&outcome).len()), (Some(3), 0), "{}", outcome.stderr);
+        outcome.session().assert_whole();
+    }
+}
+
+#[test]
+fn something_else_in_the_place_of_the_log_directory_keeps_the_session_for_a_recovery() {
+    let outcome = Trace::inside(&format!(
+        "{RUN} -- sh -c 'rm -r ../log; true >../log; {}'; echo status $?
+         rm ../log; {RECOVER}",
+        WORK.replace("150", "149")
+    ));
+    assert_one_trouble(&outcome, &["../log/sessions/", "Not a directory"]);
+    assert_recovered(outcome);
+}
+
+#[test]
+fn a_disk_on_which_a_file_system_is_full_tells_so_in_time() {
+    // A file system with delayed allocation, on a device of its own that goes with its last mount.
+    let outcome = Trace::inside(&format!(
+        "set -e; truncate -s 1M disk; mkfs.ext4 -q -O ^has_journal -m 0 disk; mkdir ../log; mount -o loop disk ../log
+         set +e; {RUN} -- sh -c '{}'; echo status $?
+         umount ../log; {RECOVER}",
+        WORK.replace("150", "900")
+    ));
+    assert_one_trouble(&outcome, &["../log/sessions/", "No space left"]);
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.processes.len()), (&"crashed".into(), 901));
+}
+
+/// A run of which the `nth` of these system calls fails for a broken disk.
+fn with_errors(call: &str, nth: u32) -> Outcome {
+    Trace::inside(&format!(
+        "strace -y -o strace.txt -e trace={call} -e inject={call}:error=EIO:when={nth} {RUN} -- sh -c 'true & wait; exit 3'
+         echo status $?; {RECOVER}"
+    ))
+}
+
+#[test]
+fn an_error_of_the_disk_at_any_call_costs_no_session() {
+    for (call, least) in [("fsync", 5), ("mkdir", 2), ("renameat2", 2)] {
+        let mut places = 0;
+        for nth in 1.. {
+            let outcome = with_errors(call, nth);
+            let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+            let injected = std::fs::read_to_string(outcome.file("strace.txt")).unwrap().contains("INJECTED");
+            let when = format!("{call} {nth}: {stdout}\n{}", outcome.stderr);
+            if stdout.contains("status 125") {
+                // The log directory itself can't be made: told before anything runs.
+                assert_eq!((call, troubles(&outcome).len()), ("mkdir", 1), "{when}");
+                places += 1;
+                continue;
+            }
+            assert!(stdout.contains("status 3"), "{when}");
+            let troubles = troubles(&outcome);
+            assert_eq!(troubles.len(), usize::from(injected), "{when}");
+            assert!(troubles.iter().all(|line| line.contains("../")), "the path is named: {when}");
+            let session = outcome.session();
+            assert_eq!(session.processes.len(), 2, "{when}");
+            places += usize::from(injected);
+            if !injected {
+                break;
+            }
+        }
+        assert!(places >= least, "{call} failed in {places} places");
+    }
+}
+
+#[test]
+fn a_write_that_fails_costs_no_line() {
+    let mut files = std::collections::BTreeSet::new();
+    for nth in 1..40 {
+        let outcome = with_errors("write", nth);
+        let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        let calls = std::fs::read_to_string(outcome.file("strace.txt")).unwrap();
+        let failed = calls.lines().find(|line| line.contains("INJECTED")).unwrap_or_default();
+        // What is no file (a pipe, a terminal, an event) is not on a disk.
+        let Some(file) = failed.split_once("</").and_then(|(_, rest)| rest.split_once('>')) else { continue };
+        files.insert(file.0.rsplit('/').next().unwrap()[..5].to_owned());
+        let when = format!("write {nth}: {stdout}\n{}", outcome.stderr);
+        assert!(stdout.contains("status 3") && troubles(&outcome).len() <= 1, "{when}");
+        let session = outcome.session();
+        assert_eq!((session.processes.len(), session.events("exit").len()), (2, 2), "{when}");
+    }
+    assert!(files.len() >= 5, "sidecar, trace file and the session's files failed: {files:?}");
+}
+
+#[test]
+fn a_torn_line_of_the_index_is_told_of_and_takes_no_other_with_it() {
+    let outcome = Trace::inside(&format!(
+        "for i in 1 2; do {RUN} -q -- true; printf '{{\"torn' >>../log/sessions.jsonl; done; {RUN} --keep-sessions 2 -- true"
+    ));
+    assert_one_trouble(&outcome, &["../log/sessions.jsonl", "2 damaged lines"]);
+    assert_eq!(
+        (outcome.session_count(), outcome.index().len()),
+        (2, 2),
+        "the oldest went, with what was torn"
+    );
+}

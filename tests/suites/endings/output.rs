@@ -1,0 +1,75 @@
+//! Output that passes through tracer is what it would be without: byte for byte, in order, at the reader's pace.
+
+use tests::Trace;
+
+use crate::{assert_ended, status, stdout};
+
+/// What makes the output pass through tracer.
+const SEEN: [&str; 2] = ["--until", "no such line"];
+
+#[test]
+fn megabytes_of_any_bytes_are_the_same_on_both_streams() {
+    let bytes: Vec<u8> =
+        (0..4_000_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let session = Trace::sh("tee /dev/stderr").stdin(bytes.clone()).flags(["-q"]).flags(SEEN).run();
+    assert!(session.outcome.stdout == bytes, "other bytes: {}", session.outcome.stdout.len());
+    assert_eq!(session.outcome.stderr, String::from_utf8_lossy(&bytes));
+    session.assert_whole();
+}
+
+#[test]
+fn where_both_streams_are_one_their_order_stays() {
+    let script = "for i in 1 2 3 4 5 6 7 8 9; do printf a$i; printf b$i >&2; done";
+    let session = Trace::sh(script).after("exec 2>&1").flags(["-q"]).flags(SEEN).run();
+    assert_eq!(stdout(&session), "a1b1a2b2a3b3a4b4a5b5a6b6a7b7a8b8a9b9");
+}
+
+#[test]
+fn files_are_appended_to_as_they_would_be() {
+    let script = "echo one; echo two >&2; echo three";
+    let session = Trace::sh(script).after("echo old >log; exec >>log 2>&1").flags(["-q"]).flags(SEEN).run();
+    let text = std::fs::read_to_string(session.outcome.file("log")).unwrap();
+    assert_eq!(text, "old\none\ntwo\nthree\n");
+}
+
+#[test]
+fn a_closed_stream_stays_closed() {
+    let look = || Trace::sh("echo lost || echo as it should >&2").after("exec >&-");
+    let traced = look().flags(["-q"]).flags(SEEN).run().outcome.stderr;
+    assert_eq!(traced, look().without_tracer().stderr);
+    assert!(traced.contains("as it should"), "{traced}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_the_commands_to_notice() {
+    let prelude = "mkfifo out; head -n 1 <out >/dev/null 2>&1 & exec >out";
+    let session = Trace::sh("exec yes").after(prelude).flags(SEEN).run();
+    assert_eq!(status(&session), 128 + libc::SIGPIPE, "{}", session.outcome.stderr);
+    assert_eq!(session.root()["exit_signal"], libc::SIGPIPE);
+}
+
+#[test]
+fn somebody_who_holds_the_pipe_after_the_command_is_not_waited_for() {
+    let session =
+        Trace::sh("setsid sleep 25 & echo last words; exit 3").flags(["--target", "sh"]).flags(SEEN).run();
+    assert_eq!((status(&session), stdout(&session).as_str()), (3, "last words\n"));
+    let pid = session.summary["orphans"][0]["pid"].as_i64().unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn who_is_not_heard_is_not_silent() {
+    // The reader takes nothing for longer than the command may be silent; then all of it.
+    let prelude = "mkfifo out; (sleep 1; exec wc -c) <out >count 2>/dev/null & exec >out";
+    let script = "head -c 1000000 /dev/zero; exit 3";
+    let flags = ["--idle-timeout", "300ms"];
+    let session = Trace::sh(script).after(prelude).flags(flags).run();
+    assert_ended(&session, 3, "failed", "NATURAL_EXIT", "exited_zero");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let count = || std::fs::read_to_string(session.outcome.file("count")).unwrap_or_default();
+    while count().is_empty() && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    assert_eq!(count().trim(), "1000000");
+}

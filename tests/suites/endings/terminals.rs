@@ -1,0 +1,121 @@
+//! `--pty`, and the terminal that a command has where its output is looked at and goes to one.
+
+use rustix::process::Signal;
+use tests::Trace;
+
+use crate::terminal::{SIZE, Terminal};
+use crate::{assert_ended, status, stdout};
+
+const LOOP: &str = "echo ready; while :; do sleep 0.05; done";
+
+#[test]
+fn without_a_terminal_the_command_has_one_all_the_same() {
+    let script = "test -t 0 && test -t 1 && test -t 2 && stty size && cut -d' ' -f6 /proc/$$/stat && echo $$";
+    let session = Trace::sh(script).flags(["--pty", "-q"]).run();
+    let text = stdout(&session);
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!((status(&session), lines[0]), (0, "24 80"), "{text:?}");
+    assert_eq!(lines[1], lines[2], "it leads a session of its own");
+    session.assert_whole();
+}
+
+#[test]
+fn what_is_piped_in_is_typed_and_its_end_is_the_end() {
+    for (typed, expected) in [("a\nb\n", "a\r\nb\r\n"), ("a\nb", "a\r\nb"), ("", "")] {
+        let session = Trace::command(["cat"]).stdin(typed.into()).flags(["--pty", "-q"]).run();
+        assert_eq!((status(&session), stdout(&session).as_str()), (0, expected), "{typed:?}");
+    }
+}
+
+#[test]
+fn all_that_a_command_writes_before_its_end_comes_out() {
+    let session = Trace::command(["seq", "200000"]).flags(["--pty", "-q"]).run();
+    let expected: String = (1..=200_000).map(|number| format!("{number}\r\n")).collect();
+    assert!(stdout(&session) == expected, "{} bytes", stdout(&session).len());
+}
+
+#[test]
+fn a_terminal_and_an_ending_go_together() {
+    let session = Trace::sh("echo ready; sleep 20").flags(["--pty", "--until", "^ready$"]).run();
+    assert_ended(&session, 0, "completed", "OUTPUT_MATCHED", "output_matched");
+    let session = Trace::command(["sleep", "20"]).flags(["--pty", "--timeout", "200ms"]).run();
+    assert_ended(&session, 124, "timed_out", "TIMED_OUT", "timeout");
+}
+
+#[test]
+fn the_size_is_that_of_tracers_terminal_and_follows_it() {
+    let script = format!("stty size; trap 'stty size' WINCH; {LOOP}");
+    let mut terminal = Terminal::run(&["--pty", "--timeout", "20s"], &script, true);
+    terminal.await_text(&format!("{} {}", SIZE.0, SIZE.1));
+    terminal.await_text("ready");
+    terminal.resize((41, 77));
+    terminal.await_text("41 77");
+    terminal.type_keys("\x1c");
+    assert_eq!(terminal.end(), 128 + libc::SIGQUIT);
+}
+
+#[test]
+fn the_keys_are_the_commands() {
+    for (keys, signal) in [("\x03", "INT"), ("\x1c", "QUIT")] {
+        let script = format!("trap 'exit 9' {signal}; {LOOP}");
+        let mut terminal = Terminal::run(&["--pty", "--timeout", "20s"], &script, true);
+        terminal.await_text("ready");
+        assert!(terminal.is_raw(), "keys are passed on as they are");
+        terminal.type_keys(keys);
+        assert_eq!(terminal.end(), 9, "{signal}");
+    }
+}
+
+#[test]
+fn a_line_that_is_typed_is_read() {
+    let mut terminal =
+        Terminal::run(&["--pty", "--timeout", "20s"], "read a; echo \"<$a>\"; cat; exit 4", true);
+    terminal.type_keys("hello\r");
+    terminal.await_text("<hello>");
+    terminal.type_keys("\x04");
+    assert_eq!(terminal.end(), 4);
+}
+
+#[test]
+fn a_shell_inside_has_its_jobs() {
+    let mut terminal = Terminal::run(&["--pty", "--timeout", "20s"], "exec bash --norc --noprofile -i", true);
+    terminal.type_keys("sh -c 'echo in''side; exec sleep 15'\r");
+    terminal.await_text("inside");
+    terminal.type_keys("\x1a");
+    terminal.await_text("Stopped");
+    terminal.type_keys("kill -9 %1; wait %1; exit 6\r");
+    assert_eq!(terminal.end(), 6);
+}
+
+#[test]
+fn the_terminal_is_put_back_whatever_ends_the_run() {
+    // `end` asserts it.
+    let mut told = Terminal::run(&["--pty", "--timeout", "20s"], LOOP, true);
+    told.await_text("ready");
+    assert!(told.is_raw());
+    told.signal_tracer(Signal::TERM);
+    assert_eq!(told.end(), 128 + libc::SIGTERM);
+    let timed_out = Terminal::run(&["--pty", "--timeout", "300ms"], "sleep 20", true);
+    assert_eq!(timed_out.end(), 124);
+    let not_run = Terminal::run(&["--pty"], "exec ./nosuch", true);
+    assert_eq!(not_run.end(), 127);
+}
+
+#[test]
+fn output_that_is_looked_at_and_goes_to_a_terminal_still_does_for_the_command() {
+    for typed in [true, false] {
+        let script = format!("test -t 1 && test -t 2 && echo both; {LOOP}");
+        let mut terminal = Terminal::run(&["--until", "both", "--drain", "100ms"], &script, typed);
+        terminal.await_text("both");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
+#[test]
+fn a_key_reaches_the_command_also_where_nobody_types_into_it() {
+    let script = format!("trap 'exit 9' INT; {LOOP}");
+    let mut terminal = Terminal::run(&["--until", "no such line", "--timeout", "20s"], &script, false);
+    terminal.await_text("ready");
+    terminal.type_keys("\x03");
+    assert_eq!(terminal.end(), 9);
+}

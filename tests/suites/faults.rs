@@ -1,0 +1,141 @@
+//! Tracer is killed on the way into each system call of what changes directories: the end of a run, recovery, retention, `clear`.
+
+#![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use tests::faults::{Calls, changes, is_killed_at};
+use tests::{Outcome, Trace};
+
+/// Nothing is left in the runtime directory, and nothing in the log directory but sessions and an index that agree.
+#[track_caller]
+fn assert_tidy(outcome: &Outcome, at: (&str, u32)) {
+    assert_eq!(outcome.left(), Vec::<PathBuf>::new(), "{at:?}");
+    let names = outcome.session_names();
+    assert!(names.iter().all(|name| !name.starts_with('.')), "{at:?}: {names:?}");
+    let index = outcome.index();
+    let mut indexed: Vec<_> = index.iter().map(|line| line["session_id"].as_str().unwrap()).collect();
+    indexed.sort_unstable();
+    assert_eq!(indexed, names, "{at:?}");
+    let beside: BTreeSet<_> =
+        fs::read_dir(outcome.log()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(beside, BTreeSet::from(["sessions".into(), "sessions.jsonl".into()]), "{at:?}");
+    outcome.assert_readable();
+}
+
+#[test]
+fn a_recovery_that_is_killed_between_any_two_system_calls_leaves_the_crash_to_the_next_one() {
+    const CRASH: &str =
+        "until grep -q captured_at ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID";
+    let outcome = Trace::sh(CRASH).flags(["--interval", "10ms"]).outcome();
+    outcome.await_ends();
+    let files: Vec<_> = outcome.left().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+    let log = outcome.log();
+    let again = || {
+        fs::remove_dir_all(&log).unwrap();
+        files.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
+    };
+    let words = outcome.recovery();
+    let calls = Calls::of(&words);
+    again();
+    let places = calls.kill_at_each(
+        0,
+        |_| true,
+        |at| {
+            let is_killed = is_killed_at(&words, at);
+            assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
+            assert_eq!(outcome.session_names().len(), 1, "{at:?}");
+            assert_tidy(&outcome, at);
+            again();
+            is_killed
+        },
+    );
+    assert!(places > 100, "it was killed in {places} places");
+}
+
+#[test]
+fn a_run_that_is_killed_between_any_two_changes_of_a_file_is_one_session_or_none() {
+    let outcome = Trace::command(["true"]).outcome();
+    // Its own first: what is there already is not made.
+    let calls = Calls::of(&outcome.run("calm", []));
+    let from = calls.from("mkdir", "tracer-0");
+    let places = calls.kill_at_each(from, changes, |at| {
+        let before = outcome.session_count();
+        let id = format!("{}-{}", at.0, at.1);
+        let is_killed = is_killed_at(&outcome.run(&id, []), at);
+        outcome.await_ends();
+        let began = !outcome.left().is_empty();
+        outcome.age();
+        assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
+        assert_tidy(&outcome, at);
+        assert!(outcome.session_count() <= before + 1, "{at:?}: at most one session more");
+        assert!(is_killed || !began, "{at:?}: who is not killed leaves nothing to recover");
+        is_killed
+    });
+    assert!(places > 20, "it was killed in {places} places");
+}
+
+#[test]
+fn a_retention_that_is_killed_between_any_two_system_calls_is_finished_by_the_next_run() {
+    let outcome = Trace::command(["true"]).outcome();
+    let run = |id: &str, flags| {
+        let mut run = Command::new(tests::tracer());
+        assert!(run.args(outcome.run(id, flags)).env("TRACER_TEST", "1").status().unwrap().success());
+    };
+    run("first", []);
+    let keep = ["--keep-sessions", "1"];
+    let calls = Calls::of(&outcome.run("calm", keep));
+    let from = calls.from("unlink", "tracer_enrollment_");
+    let places = calls.kill_at_each(
+        from,
+        |name| name != "munmap" && name != "close",
+        |at| {
+            run("second", []);
+            let is_killed = is_killed_at(&outcome.run("third", keep), at);
+            outcome.await_ends();
+            assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
+            // It has another mind about what is to be kept, and finishes what is half removed all the same.
+            run("last", []);
+            assert_tidy(&outcome, at);
+            assert!(outcome.session_names().contains(&"third".to_owned()), "{at:?}: the latest one stays");
+            for name in outcome.session_names() {
+                fs::remove_dir_all(outcome.log().join("sessions").join(name)).unwrap();
+            }
+            fs::remove_file(outcome.log().join("sessions.jsonl")).unwrap();
+            run("first", []);
+            is_killed
+        },
+    );
+    assert!(places > 20, "it was killed in {places} places");
+}
+
+#[test]
+fn a_clear_that_is_killed_between_any_two_system_calls_puts_a_fence_or_none() {
+    let outcome = Trace::command(["true"]).outcome();
+    let words = outcome.clear();
+    let calls = Calls::of(&words);
+    let fence = outcome.log().join(".cleared_at");
+    let places = calls.kill_at_each(
+        0,
+        |_| true,
+        |at| {
+            fs::remove_file(&fence).unwrap();
+            let is_killed = is_killed_at(&words, at);
+            if let Ok(text) = fs::read_to_string(&fence) {
+                assert!(text.len() > 20 && text.ends_with("Z\n"), "{at:?}: {text:?}");
+            }
+            assert!(!is_killed_at(&words, ("open_tree", 1)), "the next one is not held up");
+            let hidden: Vec<_> = fs::read_dir(outcome.log())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .filter(|name| name.starts_with('.'))
+                .collect();
+            assert_eq!(hidden, [".cleared_at"], "{at:?}");
+            is_killed
+        },
+    );
+    assert!(places > 20, "it was killed in {places} places");
+}

@@ -1,0 +1,161 @@
+//! What the keys of a terminal do to a job: Ctrl-C, Ctrl-\, Ctrl-Z, then `fg` and `bg`; and a job in the background.
+
+use tests::conform::Under;
+use tests::terminal::{CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, Desk, assert_same_scene};
+
+#[test]
+fn ctrl_c_and_ctrl_backslash_end_the_command_by_their_signals() {
+    assert_same_scene(|desk| {
+        desk.line("$W sh -c 'echo go; exec sleep 100'");
+        desk.wait_for("go\r\n");
+        desk.send(CTRL_C);
+        let interrupted = desk.prompt(0, 130);
+        desk.line("$W sh -c 'echo go; exec sleep 100'");
+        desk.wait_for("go\r\n");
+        desk.send(CTRL_BACKSLASH);
+        (interrupted, desk.prompt(0, 131))
+    });
+}
+
+#[test]
+fn a_command_that_handles_ctrl_c_hears_it_once_and_decides() {
+    let heard = assert_same_scene(|desk| {
+        desk.line(r#"$W bash -c 'n=0; trap "n=\$((n+1))" INT; echo go; until [ -e done ]; do :; done; echo heard $n; exit 9'"#);
+        desk.wait_for("go\r\n");
+        desk.send(CTRL_C);
+        // A second one has time to come.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::write(desk.path("done"), "").unwrap();
+        desk.prompt(0, 9)
+    });
+    assert_eq!(heard, "heard 1\r\n");
+}
+
+#[test]
+fn ctrl_z_stops_the_job_and_fg_goes_on_with_it() {
+    assert_same_scene(|desk| {
+        desk.line("$W cat");
+        desk.line("one");
+        desk.wait_for("one\r\n");
+        desk.send(CTRL_Z);
+        let stopped = desk.prompt(1, 148);
+        let jobs = desk.does("jobs", 1, 0);
+        desk.line("fg");
+        desk.line("two");
+        desk.wait_for("two\r\n");
+        desk.send(CTRL_Z);
+        desk.prompt(1, 148);
+        desk.line("fg");
+        desk.send(CTRL_D);
+        (stopped, jobs, desk.prompt(0, 0))
+    });
+}
+
+#[test]
+fn a_stopped_command_stands_still_and_bg_goes_on_with_it() {
+    assert_same_scene(|desk| {
+        desk.line("$W sh -c 'echo $$ > pid; echo go; until [ -e on ]; do :; done; touch ended'");
+        desk.wait_for("go\r\n");
+        desk.send(CTRL_Z);
+        desk.prompt(1, 148);
+        let state = desk.does("cut -d' ' -f3 /proc/$(cat pid)/stat", 1, 0);
+        desk.line("touch on; bg");
+        desk.wait_for("&\r\n");
+        desk.does("wait %1", 0, 0);
+        (state, desk.does("ls ended", 0, 0))
+    });
+}
+
+#[test]
+fn a_command_that_ignores_ctrl_z_is_not_left_behind_by_a_stopped_wrapper() {
+    assert_same_scene(|desk| {
+        desk.line(r#"$W sh -c 'trap "" TSTP; echo go; read line; echo "read $line"; exit 5'"#);
+        desk.wait_for("go\r\n");
+        desk.send(CTRL_Z);
+        desk.line("more");
+        desk.prompt(0, 5)
+    });
+}
+
+#[test]
+fn a_command_that_stops_itself_stops_its_job() {
+    for (signal, status) in [("TSTP", 148), ("STOP", 147), ("TTIN", 149)] {
+        assert_same_scene(|desk| {
+            desk.line(&format!("$W sh -c 'kill -{signal} $$; echo on'"));
+            desk.prompt(1, status);
+            desk.line("fg");
+            desk.wait_for("on\r\n");
+            desk.prompt(0, 0)
+        });
+    }
+}
+
+#[test]
+fn whoever_stops_and_continues_a_command_in_the_background_does_not_stop_tracer() {
+    let mut desk = Desk::with(Under::Tracer);
+    desk.line("$W sh -c 'echo $$ > pid; echo go; until [ -e on ]; do :; done; exit 6' & tracer=$!");
+    desk.wait_for("go\r\n");
+    desk.does("kill -STOP $(cat pid); until grep -q '^State:.T' /proc/$(cat pid)/status; do :; done", 1, 0);
+    desk.does("touch on; kill -CONT $(cat pid)", 1, 0);
+    desk.does("wait $tracer", 0, 6);
+}
+
+#[test]
+fn a_job_in_the_background_that_reads_the_terminal_stops_until_it_is_in_the_foreground() {
+    assert_same_scene(|desk| {
+        desk.line("$W sh -c 'read line; echo \"read $line\"' &");
+        while !desk.does("sleep 0.05; jobs", 1, 0).contains("Stopped") {}
+        desk.line("fg");
+        desk.line("hello");
+        desk.wait_for("read hello\r\n");
+        desk.prompt(0, 0)
+    });
+}
+
+#[test]
+fn with_tostop_a_job_in_the_background_stops_before_it_writes() {
+    assert_same_scene(|desk| {
+        desk.does("stty tostop", 0, 0);
+        desk.line("$W sh -c 'echo here' &");
+        while !desk.does("sleep 0.05; jobs", 1, 0).contains("Stopped") {}
+        desk.line("fg");
+        desk.wait_for("here\r\n");
+        desk.prompt(0, 0)
+    });
+}
+
+#[test]
+fn a_pipeline_with_tracer_in_it_is_one_job() {
+    assert_same_scene(|desk| {
+        let through = desk.does("echo hi | $W cat | cat", 0, 0);
+        desk.line("$W sh -c 'echo go; exec cat' | cat");
+        desk.wait_for("go\r\n");
+        desk.send(CTRL_Z);
+        let stopped = desk.prompt(1, 148);
+        desk.line("fg");
+        desk.line("more");
+        desk.wait_for("more\r\n");
+        desk.send(CTRL_C);
+        (through, stopped, desk.prompt(0, 130))
+    });
+}
+
+/// A command that counts its SIGTERMs until it may end.
+const COUNTS: &str =
+    r#"bash -c 'n=0; trap "n=\$((n+1))" TERM; echo go; until [ -e done ]; do :; done; echo heard $n'"#;
+
+#[test]
+fn a_signal_to_the_whole_job_is_heard_once() {
+    let heard = assert_same_scene(|desk| {
+        desk.line(&format!("$W {COUNTS} &"));
+        desk.wait_for("go\r\n");
+        desk.does("kill %1", 1, 0);
+        // A second one has time to come.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::write(desk.path("done"), "").unwrap();
+        let heard = desk.wait_for("\r\n");
+        desk.does("wait", 0, 0);
+        heard.rsplit("> ").next().unwrap().to_owned()
+    });
+    assert_eq!(heard, "heard 1");
+}

@@ -1,0 +1,8 @@
+//! `tracer run` at a real terminal: each scene is played bare and under tracer, by a person at an interactive shell.
+
+mod keys;
+mod live;
+mod pipes;
+mod programs;
+mod shells;
+mod window;

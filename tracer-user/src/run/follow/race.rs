@@ -1,0 +1,169 @@
+//! What happens goes into the race of endings; what it says is done.
+
+use super::Follower;
+use crate::kernel::events::boot_ns;
+use crate::run::ending::{Action, Input, Timer};
+use crate::run::job;
+use crate::run::kill::terminate;
+use crate::run::passing::has_it;
+use crate::run::signals::{Number, Sent};
+use crate::run::streams::Seen;
+use crate::run::urgency::Urgency;
+
+impl Follower<'_> {
+    /// Something happened.
+    pub(super) fn happened(&mut self, input: Input) {
+        let undecided = self.ending.why().is_none();
+        if undecided {
+            self.since_ns = boot_ns();
+        }
+        for action in self.ending.take(input) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::PassOn(signal) if self.has_already == Some(signal) => {}
+            Action::PassOn(signal) => self.signal_command(signal),
+            Action::Terminate => self.terminate(),
+            Action::Kill => {
+                self.hurry();
+                self.kill();
+            }
+            Action::Start(timer) => self.start_timer(timer),
+            Action::Deliver => {
+                self.streams.wind_up();
+                self.delivered();
+            }
+            Action::Finish => self.tell_of_what_was_not_taken(),
+        }
+    }
+
+    pub(super) fn start_timer(&mut self, timer: Timer) {
+        if let Some(time) = self.plan.limits.of(timer) {
+            self.timers.start(timer, time);
+        }
+    }
+
+    /// A timer is up. Who was not heard was not silent.
+    pub(super) fn up(&mut self, timer: Timer) {
+        self.timers.stop(timer);
+        if timer == Timer::Idle {
+            let seen = self.streams.step();
+            if seen.output || self.streams.is_held_up() {
+                self.start_timer(Timer::Idle);
+                return self.heard(seen);
+            }
+        }
+        self.happened(Input::Up(timer));
+    }
+
+    /// tracer was sent a signal.
+    pub(super) async fn signal(&mut self, sent: Sent) {
+        // A command with a terminal of its own is no part of a job of tracer's.
+        let is_of_a_job = self.ended.is_none() && !self.streams.have_a_terminal();
+        match sent.signal {
+            libc::SIGCHLD if is_of_a_job => job::attend(self.child, false),
+            libc::SIGCHLD => {}
+            libc::SIGCONT if is_of_a_job => job::attend(self.child, true),
+            signal if sent.keyed => self.keyed(signal),
+            signal => {
+                let has_it = has_it(sent, &mut self.listener, &mut self.recording).await;
+                self.has_already = has_it.then_some(signal);
+                self.happened(Input::Told(signal));
+                self.has_already = None;
+            }
+        }
+    }
+
+    fn keyed(&mut self, signal: Number) {
+        if signal == libc::SIGHUP && self.streams.have_a_terminal() {
+            // Nobody sits at tracer's terminal any more, so nobody does at the command's.
+            self.signal_command(signal);
+        } else if self.ended.is_some() || !self.streams.keyed(signal) {
+            self.happened(Input::Keyed(signal));
+        }
+    }
+
+    /// Some output can be brought on.
+    pub(super) fn output(&mut self) {
+        let seen = self.streams.step();
+        self.heard(seen);
+        self.delivered();
+    }
+
+    /// The command has ended: what it wrote before was before that.
+    pub(super) fn hear_the_rest(&mut self) {
+        let seen = self.streams.take_rest();
+        self.heard(seen);
+    }
+
+    fn heard(&mut self, seen: Seen) {
+        if seen.output {
+            self.start_timer(Timer::Idle);
+        }
+        if seen.matched {
+            self.happened(Input::Matched);
+        }
+    }
+
+    fn delivered(&mut self) {
+        if self.streams.is_done() {
+            self.happened(Input::Delivered);
+        }
+    }
+
+    fn tell_of_what_was_not_taken(&self) {
+        let held = self.streams.held();
+        if held > 0 {
+            log::warn!("{held} bytes of output are lost: whoever was to read them did not");
+        }
+    }
+
+    /// The command alone. One that has ended needs none.
+    fn signal_command(&self, signal: Number) {
+        if self.ended.is_none() {
+            self.child.signal(signal);
+        }
+    }
+
+    fn hurry(&mut self) {
+        if self.urgency.is_none() {
+            self.urgency = Urgency::take();
+        }
+    }
+
+    fn terminate(&mut self) {
+        self.hurry();
+        terminate(self.programs);
+        if !self.has_the_command() {
+            self.signal_command(libc::SIGTERM);
+        }
+    }
+
+    fn kill(&mut self) {
+        self.killing.step(self.programs);
+        if !self.has_the_command() {
+            self.signal_command(libc::SIGKILL);
+        }
+    }
+
+    /// Whether the tree has the command, as it should: unless there was no room for it.
+    fn has_the_command(&self) -> bool {
+        let command = self.child.pid.as_raw_nonzero().get();
+        self.programs.members().any(|(id, _)| id.pid.cast_signed() == command)
+    }
+
+    /// Kills whoever is new, and sees whether anybody is left.
+    pub(super) fn look_for_the_living(&mut self) {
+        if self.ending.is_killing() {
+            self.kill();
+        }
+        if (self.ending.is_killing() || self.ending.awaits_the_tree())
+            && !self.gone.look(self.programs.members().map(|(id, _)| id))
+        {
+            self.happened(Input::Gone);
+        }
+    }
+}

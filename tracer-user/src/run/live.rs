@@ -1,0 +1,112 @@
+//! `--live`: running time, processes, and resident sets of target and tree, while the command runs.
+//!
+//! The terminal is the command's. So the words stand at the right end of the line where the cursor is, which comes back to its
+//! place: what the command has begun to write stays, and what it writes next goes on from there. Nothing is drawn while a
+//! program has the terminal in raw mode (an editor, a pager, a prompt with editing) or the job is in the background. What
+//! can't be avoided: where a line of the command scrolls away between two drawings, the words stay beside it.
+//!
+//! Drawn no more often than four times a second, and only where stderr is a terminal; erased before the command's end is told.
+
+use std::io::{Write, stderr};
+use std::time::{Duration, Instant};
+
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, isatty, tcgetattr, tcgetpgrp, tcgetwinsize};
+
+/// Between two drawings.
+const RHYTHM: Duration = Duration::from_millis(250);
+
+/// The status line of a run.
+pub(super) struct Live {
+    begun: Instant,
+    last: Option<Instant>,
+    /// So many columns at the right are drawn on.
+    drawn: usize,
+}
+
+impl Live {
+    /// `None`: stderr is no terminal.
+    pub(super) fn begin() -> Option<Self> {
+        isatty(stderr()).then(|| Self { begun: Instant::now(), last: None, drawn: 0 })
+    }
+
+    /// Whether it is time to draw.
+    pub(super) fn is_due(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= RHYTHM) && is_ours()
+    }
+
+    /// Draws.
+    pub(super) fn draw(&mut self, processes: usize, target_kb: Option<u64>, tree_kb: Option<u64>) {
+        self.last = Some(Instant::now());
+        let width = tcgetwinsize(stderr()).map_or(80, |size| usize::from(size.ws_col));
+        let words = words(self.begun.elapsed(), processes, target_kb, tree_kb);
+        let words = cut(&words, width);
+        let before = self.drawn.saturating_sub(words.len());
+        self.drawn = words.len();
+        // A shorter text leaves nothing of a longer one.
+        write(width, &format!("{:before$}{words}", ""));
+    }
+
+    /// Takes the words away.
+    pub(super) fn erase(&mut self) {
+        if self.drawn > 0 && is_ours() {
+            let width = tcgetwinsize(stderr()).map_or(80, |size| usize::from(size.ws_col));
+            write(width, &" ".repeat(self.drawn.min(width.saturating_sub(1))));
+        }
+        self.drawn = 0;
+    }
+}
+
+/// Puts `words` at the right end of the cursor's line, in one write: DECSC, CHA, DECRC (ECMA-48, xterm's ctlseqs). The last
+/// column stays free, since a character there would leave the cursor between two lines.
+fn write(width: usize, words: &str) {
+    let column = width.saturating_sub(words.len()).max(1);
+    // A terminal that is gone must not end the run.
+    let _ = stderr().write_all(format!("\x1b7\x1b[{column}G{words}\x1b8").as_bytes());
+}
+
+/// Whether the terminal shows what this job writes, line by line.
+fn is_ours() -> bool {
+    let in_lines = tcgetattr(stderr()).is_ok_and(|modes| modes.local_modes.contains(LocalModes::ICANON));
+    in_lines && tcgetpgrp(stderr()).is_ok_and(|group| group == getpgrp())
+}
+
+fn words(time: Duration, processes: usize, target_kb: Option<u64>, tree_kb: Option<u64>) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let clock = if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    };
+    let rss = |kb: Option<u64>, of: &str| {
+        kb.map_or(String::new(), |kb| format!(", {} MiB {of}", kb.div_ceil(1024)))
+    };
+    format!("{clock}, {processes} proc{}{}", rss(target_kb, "target"), rss(tree_kb, "tree"))
+}
+
+/// As much as a window shows, the last column left free. All of it is ASCII.
+fn cut(words: &str, width: usize) -> &str {
+    &words[..words.len().min(width.saturating_sub(2))]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{cut, words};
+
+    #[test]
+    fn the_words_say_time_processes_and_memory_and_nothing_that_is_not_known() {
+        let time = Duration::from_secs(3725);
+        assert_eq!(words(time, 12, Some(2048), Some(4097)), "1:02:05, 12 proc, 2 MiB target, 5 MiB tree");
+        assert_eq!(words(Duration::from_secs(9), 1, None, None), "0:09, 1 proc");
+    }
+
+    #[test]
+    fn a_narrow_window_cuts_the_words() {
+        assert_eq!(cut("0:09, 1 proc", 8), "0:09, ");
+        assert_eq!(cut("0:09, 1 proc", 1), "");
+        assert_eq!(cut("0:09, 1 proc", 80), "0:09, 1 proc");
+    }
+}

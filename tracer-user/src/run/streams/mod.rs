@@ -1,0 +1,205 @@
+//! The command's stdin, stdout and stderr: untouched, unless its output has to be seen or it is to have a terminal.
+//!
+//! | | what the command has |
+//! |---|---|
+//! | usually | tracer's own descriptors: no byte passes through tracer |
+//! | output is looked at | a pipe for stdout and one for stderr; one for both where both are the same file |
+//! | the same, and stdout is a terminal | a terminal of its own |
+//! | `--pty` | a terminal of its own for all three |
+//!
+//! - `port`: an end of a stream. `relay`: from one end to the other. `lookout`: what `--until` looks for. `pty`: a terminal.
+
+mod lookout;
+mod port;
+mod pty;
+mod relay;
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat};
+use rustix::io::{FdFlags, fcntl_getfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::stdio::{stderr, stdin, stdout};
+use rustix::termios::isatty;
+use tokio::io::Interest;
+
+use super::limits::Limits;
+use super::signals::Number;
+use super::spawn::Ends;
+use lookout::Lookout;
+use port::Port;
+use pty::Pty;
+use relay::Relay;
+pub(super) use relay::Seen;
+
+/// The streams that pass through tracer; usually none.
+#[derive(Default)]
+pub(super) struct Streams {
+    output: Vec<Relay>,
+    typed: Option<Relay>,
+    pty: Option<Pty>,
+}
+
+impl Streams {
+    /// Makes what these limits need, and the ends that the command is to have. Must be called inside a tokio runtime.
+    pub(super) fn open(limits: &Limits) -> io::Result<(Self, Ends)> {
+        let lookout = limits.until.clone().map(Lookout::new);
+        if limits.pty {
+            return Self::with_terminal(lookout, true);
+        }
+        if lookout.is_none() && limits.idle.is_none() {
+            return Ok((Self::default(), Ends::default()));
+        }
+        if isatty(stdout()) {
+            return Self::with_terminal(lookout, false);
+        }
+        let (mut streams, mut ends) = (Self::default(), Ends::default());
+        ends.streams[1] = streams.pipe(stdout(), "stdout", lookout.as_ref())?;
+        ends.streams[2] = match &ends.streams[1] {
+            Some(pipe) if are_same(stdout(), stderr()) => Some(pipe.try_clone()?),
+            _ => streams.pipe(stderr(), "stderr", lookout.as_ref())?,
+        };
+        Ok((streams, ends))
+    }
+
+    /// A terminal for `all` three streams, or for those that are one now; what else is output is looked at too.
+    fn with_terminal(lookout: Option<Lookout>, all: bool) -> io::Result<(Self, Ends)> {
+        let typed = pty::is_typed_at();
+        let (pty, inside) = Pty::open(typed)?;
+        let (mut streams, mut ends) = (Self::default(), Ends::default());
+        if all || typed {
+            ends.streams[0] = Some(inside.try_clone()?);
+        }
+        if typed || (all && !isatty(stdin())) {
+            let to = Port::new(pty.outside()?, Interest::WRITABLE | Interest::ERROR)?;
+            streams.typed = Some(Relay::new(Port::input(stdin())?, to, "stdin").with_eof(pty.eof));
+        }
+        ends.streams[1] = Some(inside.try_clone()?);
+        ends.streams[2] = if all || isatty(stderr()) {
+            Some(inside.try_clone()?)
+        } else {
+            streams.pipe(stderr(), "stderr", lookout.as_ref())?
+        };
+        let from = Port::new(pty.outside()?, Interest::READABLE)?;
+        streams.output.push(Relay::new(from, Port::output(stdout())?, "stdout").looking(lookout));
+        ends.terminal = Some(inside);
+        streams.pty = Some(pty);
+        Ok((streams, ends))
+    }
+
+    /// A pipe whose other end goes to one of tracer's streams. `None`: that one is closed, and stays so.
+    fn pipe(
+        &mut self,
+        to: BorrowedFd<'static>,
+        name: &'static str,
+        lookout: Option<&Lookout>,
+    ) -> io::Result<Option<OwnedFd>> {
+        if is_placeholder(to) {
+            return Ok(None);
+        }
+        let (from, end) = pipe_with(PipeFlags::CLOEXEC)?;
+        // Only this end: the command's has a description of its own, and waits as it would without tracer.
+        fcntl_setfl(&from, OFlags::NONBLOCK)?;
+        let relay = Relay::new(Port::new(from, Interest::READABLE)?, Port::output(to)?, name);
+        self.output.push(relay.looking(lookout.cloned()));
+        Ok(Some(end))
+    }
+
+    /// Waits until there is something to do; for ever, if nothing passes through tracer.
+    pub(super) async fn ready(&self) {
+        tokio::select! {
+            () = readiness(self.output.first()) => {}
+            () = readiness(self.output.get(1)) => {}
+            () = readiness(self.typed.as_ref()) => {}
+        }
+    }
+
+    /// Does what can be done without waiting.
+    pub(super) fn step(&mut self) -> Seen {
+        if let Some(typed) = &mut self.typed {
+            typed.step();
+        }
+        together(self.output.iter_mut().map(Relay::step))
+    }
+
+    /// Whether output waits for its reader: then the command is not silent, it is not heard.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.held() > 0
+    }
+
+    /// Bytes of output that wait for their reader.
+    pub(super) fn held(&self) -> usize {
+        self.output.iter().map(Relay::holds).sum()
+    }
+
+    /// Takes all output that was written so far.
+    pub(super) fn take_rest(&mut self) -> Seen {
+        together(self.output.iter_mut().map(Relay::take_rest))
+    }
+
+    /// Takes the rest, and nothing after it.
+    pub(super) fn wind_up(&mut self) {
+        self.typed = None;
+        self.output.iter_mut().for_each(|relay| {
+            relay.wind_up();
+            relay.step();
+        });
+    }
+
+    /// Whether all output is with its reader.
+    pub(super) fn is_done(&self) -> bool {
+        self.output.iter().all(Relay::is_done)
+    }
+
+    /// Whether the command has a terminal of its own.
+    pub(super) fn have_a_terminal(&self) -> bool {
+        self.pty.is_some()
+    }
+
+    /// Something happened at tracer's own terminal, which the command's is to tell too. False: it has the same terminal.
+    pub(super) fn keyed(&self, signal: Number) -> bool {
+        let Some(pty) = &self.pty else { return false };
+        match signal {
+            libc::SIGWINCH => pty.resize(),
+            _ => pty.signal(signal),
+        }
+        true
+    }
+}
+
+fn together(seen: impl Iterator<Item = Seen>) -> Seen {
+    seen.fold(Seen::default(), |all, seen| Seen {
+        output: all.output || seen.output,
+        matched: all.matched || seen.matched,
+    })
+}
+
+async fn readiness(relay: Option<&Relay>) {
+    match relay {
+        Some(relay) => relay.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the caller closed this stream: then it is tracer's own, and closed when the command begins.
+fn is_placeholder(stream: BorrowedFd<'_>) -> bool {
+    fcntl_getfd(stream).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC))
+}
+
+/// Whether what is written to both has one order. Two descriptions of a plain file each have their own place in it.
+fn are_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let (Ok(first), Ok(second)) = (fstat(one), fstat(other)) else { return false };
+    let is_plain = FileType::from_raw_mode(first.st_mode) == FileType::RegularFile;
+    (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+        && !is_placeholder(other)
+        && (!is_plain || is_one_description(one, other))
+}
+
+/// kcmp(2). Where the kernel has no answer, they are taken for two.
+fn is_one_description(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    const KCMP_FILE: libc::c_int = 0;
+    let me = std::process::id();
+    // SAFETY: compares two descriptors of this process, without pointers.
+    unsafe { libc::syscall(libc::SYS_kcmp, me, me, KCMP_FILE, one.as_raw_fd(), other.as_raw_fd()) == 0 }
+}

@@ -1,0 +1,65 @@
+//! One machine: qemu with a kernel and a disk, its second serial line read as it comes.
+//!
+//! The disk is thrown away with the machine: what it writes goes to a temporary file in the build directory.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::kernels::Kernel;
+
+/// Longer than any lane takes on a machine with better things to do.
+const LIMIT: Duration = Duration::from_mins(20);
+
+/// Memory of a machine: the suites take a hundredth of it at a time, and say so of a real host's.
+const MEMORY: &str = "2G";
+
+/// Boots `kernel` from `disk` and hands over each line; `log` gets what the kernel says. Returns when the machine is off.
+pub(super) fn run(kernel: &Kernel, disk: &Path, log: &Path, mut line: impl FnMut(&str)) -> Result<()> {
+    let mut command = machine(kernel, disk, log);
+    let mut running = command.spawn().context("cannot start qemu-system-x86_64 (package qemu-system-x86)")?;
+    if let Some(stdout) = running.stdout.take() {
+        for text in BufReader::new(stdout).split(b'\n') {
+            let text = text.context("cannot read the machine's serial line")?;
+            line(String::from_utf8_lossy(&text).trim_end_matches('\r'));
+        }
+    }
+    let status = running.wait().context("cannot wait for qemu")?;
+    if status.code() == Some(124) {
+        bail!("the machine was still at work after {} minutes", LIMIT.as_secs() / 60);
+    }
+    if !status.success() {
+        bail!("qemu failed ({status}); what the kernel said last:\n{}", last_words(log));
+    }
+    Ok(())
+}
+
+/// The end of a kernel's log.
+pub(super) fn last_words(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+fn machine(kernel: &Kernel, disk: &Path, log: &Path) -> Command {
+    // Ends with us where it can, and by itself where it can't.
+    let mut command = Command::new("timeout");
+    command.args(["--foreground", "--kill-after=5", &LIMIT.as_secs().to_string(), "qemu-system-x86_64"]);
+    command.args(["-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1", "-m", MEMORY]);
+    command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);
+    command.arg("-serial").arg(format!("file:{}", log.display())).args(["-serial", "stdio"]);
+    command.arg("-drive").arg(format!("file={},format=raw,if=none,id=root,snapshot=on", disk.display()));
+    command.args(["-device", "nvme,drive=root,serial=root"]).arg("-kernel").arg(&kernel.vmlinuz);
+    command.args([
+        "-append",
+        "console=ttyS0 quiet panic=-1 root=/dev/nvme0n1 rootfstype=ext4 rootwait ro init=/init",
+    ]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.env("TMPDIR", disk.parent().unwrap_or(Path::new(".")));
+    command
+}

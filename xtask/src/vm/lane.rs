@@ -1,0 +1,134 @@
+//! A lane: the live suites on one kernel.
+//!
+//! A lane is good when every test that it was to run ran and passed: what each suite holds is asked of the suite itself
+//! beforehand, and whatever is neither run nor in the table of what is left out makes the lane fail.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::image::Stage;
+use super::kernels::{self, Kernel};
+use super::programs::{self, Suite};
+use super::reading::Reading;
+use super::series::Series;
+use super::{boot, left_out};
+use crate::suite::Tally;
+use crate::workspace::Workspace;
+
+/// What is to run.
+pub(crate) struct Plan {
+    /// Executables of the live suites.
+    pub(crate) executables: Vec<PathBuf>,
+    /// As libtest takes them.
+    pub(crate) filters: Vec<String>,
+    /// What comes of it is to be recorded, and so is not held against what is.
+    pub(crate) records: bool,
+}
+
+impl Plan {
+    /// The suites that have something to run, each with how much.
+    fn suites(&self) -> Result<Vec<Suite>> {
+        let all =
+            self.executables.iter().map(|executable| Suite::of(executable, &self.filters, self.records));
+        let all = all.collect::<Result<Vec<_>>>()?;
+        let suites: Vec<Suite> = all.into_iter().filter(|suite| suite.expected > 0).collect();
+        if suites.is_empty() {
+            bail!("no test that runs in a machine has a name with the given filter in it");
+        }
+        Ok(suites)
+    }
+}
+
+/// What came of a lane.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) series: Series,
+    /// As `uname -r` prints it, and Debian's version of it.
+    pub(crate) release: String,
+    pub(crate) version: String,
+    pub(crate) tally: Tally,
+    /// What the suites had to tell, by word: `facts`, `verifier`.
+    pub(crate) told: BTreeMap<String, Value>,
+    /// The tests that failed.
+    pub(crate) failed: Vec<String>,
+    /// Why the lane is not good, beside failed tests.
+    pub(crate) complaints: Vec<String>,
+    pub(crate) took: Duration,
+}
+
+impl Report {
+    /// Whether all ran and passed.
+    pub(crate) fn is_good(&self) -> bool {
+        self.tally.is_good() && self.tally.passed > 0 && self.complaints.is_empty()
+    }
+
+    /// The command that repeats what failed.
+    pub(super) fn repeat(&self) -> String {
+        let mut line = format!("cargo xtask test --kernel {}", self.series);
+        if !self.failed.is_empty() {
+            line.push_str(" -- ");
+            line.push_str(&self.failed.join(" "));
+        }
+        line
+    }
+}
+
+/// Runs the plan on each of the kernels, as many at a time as there are processors. The reports are in the kernels' order.
+pub(crate) fn run_all(workspace: &Workspace, series: &[Series], plan: &Plan) -> Result<Vec<Report>> {
+    let kernels =
+        series.iter().map(|&series| kernels::find(workspace, series)).collect::<Result<Vec<_>>>()?;
+    for Kernel { series, found, .. } in &kernels {
+        println!("kernel {series}: {} {}", found.package, found.version);
+    }
+    print!("{}", left_out::table());
+    let suites = plan.suites()?;
+    let dir = workspace.target().join("kernels");
+    let programs = programs::needed(workspace, &suites)?;
+    let disk = dir.join("disk");
+    Stage::fill(dir.join("stage"), &programs)?.disk(&programs::commands(workspace, &suites), &disk)?;
+    let next = AtomicUsize::new(0);
+    let reports = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(kernel) = kernels.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let log = dir.join(kernel.series.to_string()).join("console");
+            let report = run(kernel, &disk, &log, &suites);
+            reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
+    reports.sort_by_key(|report| series.iter().position(|&wanted| wanted == report.series));
+    Ok(reports)
+}
+
+/// One lane. A machine that dies before it has said a word is started once more: emulators do that now and then.
+fn run(kernel: &Kernel, disk: &Path, log: &Path, suites: &[Suite]) -> Report {
+    let start = Instant::now();
+    let mut reading = Reading::of(kernel.series, suites);
+    let mut ended = boot::run(kernel, disk, log, |line| reading.line(line));
+    if reading.report.release.is_empty() {
+        reading.say("the machine did not start; once more");
+        ended = boot::run(kernel, disk, log, |line| reading.line(line));
+    }
+    let mut report = reading.conclude(ended, log);
+    report.took = start.elapsed();
+    let (passed, failed, took) = (report.tally.passed, report.tally.failed, report.took.as_secs());
+    println!("{}: {passed} passed, {failed} failed on {} in {took} s", kernel.series, report.release);
+    for complaint in &report.complaints {
+        println!("{}: {complaint}", kernel.series);
+    }
+    if !report.is_good() {
+        println!("{}: failed; to repeat: {}", kernel.series, report.repeat());
+    }
+    report
+}
