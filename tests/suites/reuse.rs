@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Signal;
 use tests::machine;
 use tracer::process::identity::Identity;
 use tracer::process::proc::dir::Counting;
@@ -20,6 +21,7 @@ use tracer::process::proc::limits;
 use tracer::process::proc::reader::{NoRow, Reader};
 use tracer::process::proc::unread::Unread;
 use tracer::process::stat::Stat;
+use tracer::run::kill::{Sent, send};
 
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
 
@@ -89,6 +91,20 @@ fn read_while_replaced() -> Result<(), NoRow> {
     next.kill().unwrap();
     next.wait().unwrap();
     reading.map(drop)
+}
+
+#[test]
+fn a_signal_for_who_had_a_pid_before_does_not_reach_who_has_it_now() {
+    inside("a_signal_for_who_had_a_pid_before_does_not_reach_who_has_it_now", || {
+        let mut victim = sleeper();
+        let old = identity(victim.id());
+        let mut next = replace(&mut victim);
+        assert_eq!(send(old, Signal::KILL), Sent::Gone);
+        let new = identity(next.id());
+        assert_eq!((new.pid, next.try_wait().unwrap()), (old.pid, None), "it lives on");
+        assert_eq!(send(new, Signal::KILL), Sent::Yes { stopped: false });
+        next.wait().unwrap();
+    });
 }
 
 #[test]

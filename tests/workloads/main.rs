@@ -21,6 +21,7 @@ mod environment;
 mod execs;
 mod family;
 mod forks;
+mod hears;
 mod images;
 mod lives;
 mod names;
@@ -61,6 +62,7 @@ const CASES: &[(&str, Case)] = &[
     ("assassin", signals::assassin),
     ("segv-with-core", signals::segv_with_core),
     ("murder", signals::murder),
+    ("hears", hears::hears),
     ("announce", signals::announce),
     ("alarm", signals::alarm),
     ("two-senders", signals::two_senders),

@@ -19,7 +19,7 @@ const COLUMNS: [(Under, &str); 4] = [
     (Under::Script, "`script -e`"),
 ];
 
-/// A behaviour: as without a wrapper (`yes…`), not (`no…`), or, where two signals race, `at times` not.
+/// A behaviour: as without a wrapper (`yes…`), not (`no…`), or, where two signals race, `at times`.
 struct Row {
     what: &'static str,
     is_as_bare: fn(Under, Duration) -> bool,
@@ -118,7 +118,7 @@ const ROWS: &[Row] = &[
         what: "Ctrl-C is heard once, and CMD decides",
         is_as_bare: |under, patience| {
             at_desk(under, patience, |desk| {
-                desk.line(&format!("$W {}", counts("INT")));
+                desk.line("$W $WORKLOAD hears 2");
                 desk.wait_for("go\r\n");
                 desk.send(CTRL_C);
                 desk.wait_for("heard\r\n");
@@ -170,23 +170,25 @@ const ROWS: &[Row] = &[
         cells: ["yes", "no", "no", "no"],
     },
     Row {
-        what: "a SIGTERM sent to it is CMD's",
+        what: "a SIGTERM sent to it reaches CMD, which decides",
+        is_as_bare: |under, patience| at_desk(under, patience, told_to_end),
+        cells: ["yes", "no", "yes", "no"],
+    },
+    Row {
+        what: "and the status is still CMD's",
         is_as_bare: |under, patience| {
             at_desk(under, patience, |desk| {
-                desk.line(
-                    "$W bash -c 'trap \"exit 7\" TERM; echo go; until [ -e done ]; do :; done' & it=$!",
-                );
-                desk.wait_for("go\r\n");
-                desk.does("kill $it; wait $it", 0, 7);
+                told_to_end(desk);
+                desk.does("wait $it", 0, 7);
             })
         },
-        cells: ["yes", "no", "yes", "no"],
+        cells: ["no: SIGTERM; yes with `--preserve-status`", "no", "at times", "no"],
     },
     Row {
         what: "a SIGTERM sent to the job (`kill %1`) is heard once",
         is_as_bare: |under, patience| {
             at_desk(under, patience, |desk| {
-                desk.line(&format!("$W {} & it=$!", counts("TERM")));
+                desk.line("$W $WORKLOAD hears 15 &");
                 desk.wait_for("go\r\n");
                 desk.line("kill %1");
                 desk.wait_for("heard\r\n");
@@ -199,11 +201,14 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// A command that says what it heard.
-fn counts(signal: &str) -> String {
-    format!(
-        r#"bash -c 'n=0; trap "n=\$((n+1)); echo heard" {signal}; echo go; until [ -e done ]; do :; done; echo heard $n; exit 9'"#
-    )
+/// A command in the background that ends in its own way when it is asked to.
+fn told_to_end(desk: &mut Desk) {
+    desk.line(
+        "$W bash -c 'trap \"echo asked; exit 7\" TERM; echo go; until [ -e done ]; do :; done' & it=$!",
+    );
+    desk.wait_for("go\r\n");
+    desk.line("kill $it");
+    desk.wait_for("asked\r\n");
 }
 
 fn same_status(under: Under, script: &str) -> bool {

@@ -1,5 +1,11 @@
 //! How a run ends that does not end by itself: which ending comes first, what it does to the tree, and what is told of it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests: what goes wrong here fails the test with a backtrace"
+)]
+
 mod orders;
 mod orphans;
 mod output;

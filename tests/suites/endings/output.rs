@@ -73,3 +73,14 @@ fn who_is_not_heard_is_not_silent() {
     }
     assert_eq!(count().trim(), "1000000");
 }
+
+#[test]
+fn a_reader_that_takes_nothing_is_waited_for_until_somebody_tells_tracer_to_end() {
+    // What is written fits into the two pipes and what tracer holds, so the command ends; not so its output.
+    let prelude =
+        "mkfifo out; sleep 6 <out 2>/dev/null & (sleep 1; kill -TERM $$) >/dev/null 2>&1 & exec >out";
+    let session = Trace::sh("head -c 150000 /dev/zero; exit 3").after(prelude).flags(SEEN).run();
+    assert_eq!((status(&session), &session.summary["termination_reason"]), (3, &"NATURAL_EXIT".into()));
+    assert!(session.outcome.stderr.contains("bytes of output are lost"), "{}", session.outcome.stderr);
+    session.assert_whole();
+}

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -101,6 +101,21 @@ impl Terminal {
         assert!(in_time, "tracer was killed after {DEADLINE:?}, having shown {:?}", self.shown);
         assert_eq!(modes(&tcgetattr(&self.inside).unwrap()), modes(&self.before), "the terminal's settings");
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+    }
+
+    /// Gives the terminal the settings that it had.
+    pub(crate) fn put_back(&self) {
+        tcsetattr(&self.inside, OptionalActions::Now, &self.before).unwrap();
+    }
+
+    /// Waits until the terminal passes keys on as they are.
+    #[track_caller]
+    pub(crate) fn await_raw(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.is_raw() {
+            assert!(Instant::now() < deadline, "the terminal has its own settings still");
+            std::thread::yield_now();
+        }
     }
 
     /// Whether the terminal passes keys on as they are.

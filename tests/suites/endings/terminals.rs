@@ -28,6 +28,13 @@ fn what_is_piped_in_is_typed_and_its_end_is_the_end() {
 }
 
 #[test]
+fn the_terminal_of_a_command_that_runs_as_somebody_else_is_that_users() {
+    let session =
+        Trace::sh("stat -c %U $(tty); echo more >$(tty)").flags(["--pty", "-q", "--user", "nobody"]).run();
+    assert_eq!((status(&session), stdout(&session).as_str()), (0, "nobody\r\nmore\r\n"));
+}
+
+#[test]
 fn all_that_a_command_writes_before_its_end_comes_out() {
     let session = Trace::command(["seq", "200000"]).flags(["--pty", "-q"]).run();
     let expected: String = (1..=200_000).map(|number| format!("{number}\r\n")).collect();
@@ -83,7 +90,7 @@ fn a_shell_inside_has_its_jobs() {
     terminal.await_text("inside");
     terminal.type_keys("\x1a");
     terminal.await_text("Stopped");
-    terminal.type_keys("kill -9 %1; wait %1; exit 6\r");
+    terminal.type_keys("kill -9 %1; while jobs | grep -q Stopped; do :; done; exit 6\r");
     assert_eq!(terminal.end(), 6);
 }
 
@@ -99,6 +106,20 @@ fn the_terminal_is_put_back_whatever_ends_the_run() {
     assert_eq!(timed_out.end(), 124);
     let not_run = Terminal::run(&["--pty"], "exec ./nosuch", true);
     assert_eq!(not_run.end(), 127);
+}
+
+#[test]
+fn a_tracer_that_stood_still_passes_keys_on_again() {
+    let script = format!("trap 'exit 9' INT; {LOOP}");
+    let mut terminal = Terminal::run(&["--pty", "--timeout", "20s"], &script, true);
+    terminal.await_text("ready");
+    terminal.signal_tracer(Signal::STOP);
+    terminal.put_back();
+    assert!(!terminal.is_raw(), "as a shell puts its own settings back");
+    terminal.signal_tracer(Signal::CONT);
+    terminal.await_raw();
+    terminal.type_keys("\x03");
+    assert_eq!(terminal.end(), 9);
 }
 
 #[test]

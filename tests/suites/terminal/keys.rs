@@ -19,16 +19,21 @@ fn ctrl_c_and_ctrl_backslash_end_the_command_by_their_signals() {
 
 #[test]
 fn a_command_that_handles_ctrl_c_hears_it_once_and_decides() {
-    let heard = assert_same_scene(|desk| {
-        desk.line(r#"$W bash -c 'n=0; trap "n=\$((n+1))" INT; echo go; until [ -e done ]; do :; done; echo heard $n; exit 9'"#);
+    assert_same_scene(|desk| {
+        desk.line("$W $WORKLOAD hears 2");
         desk.wait_for("go\r\n");
         desk.send(CTRL_C);
-        // A second one has time to come.
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        std::fs::write(desk.path("done"), "").unwrap();
+        desk.wait_for("heard\r\n");
+        hears_no_more(desk);
         desk.prompt(0, 9)
     });
-    assert_eq!(heard, "heard 1\r\n");
+}
+
+/// Ends a command that counts what it hears, once a second signal had time to come.
+fn hears_no_more(desk: &mut Desk) {
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::fs::write(desk.path("done"), "").unwrap();
+    desk.wait_for("heard 1\r\n");
 }
 
 #[test]
@@ -140,22 +145,38 @@ fn a_pipeline_with_tracer_in_it_is_one_job() {
     });
 }
 
-/// A command that counts its SIGTERMs until it may end.
-const COUNTS: &str =
-    r#"bash -c 'n=0; trap "n=\$((n+1))" TERM; echo go; until [ -e done ]; do :; done; echo heard $n'"#;
-
 #[test]
 fn a_signal_to_the_whole_job_is_heard_once() {
-    let heard = assert_same_scene(|desk| {
-        desk.line(&format!("$W {COUNTS} &"));
-        desk.wait_for("go\r\n");
-        desk.does("kill %1", 1, 0);
-        // A second one has time to come.
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        std::fs::write(desk.path("done"), "").unwrap();
-        let heard = desk.wait_for("\r\n");
-        desk.does("wait", 0, 0);
-        heard.rsplit("> ").next().unwrap().to_owned()
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {
+        assert_same_scene(|desk| {
+            desk.line(&format!("$W $WORKLOAD hears {number} &"));
+            desk.wait_for("go\r\n");
+            desk.line(&format!("kill -{name} %1"));
+            desk.wait_for("heard\r\n");
+            hears_no_more(desk);
+        });
+    }
+}
+
+#[test]
+fn a_signal_by_timeout_to_all_that_it_started_is_heard_once() {
+    assert_same_scene(|desk| {
+        desk.line("timeout 0.3 $W $WORKLOAD hears 15");
+        desk.wait_for("heard\r\n");
+        hears_no_more(desk);
+        desk.prompt(0, 124)
     });
-    assert_eq!(heard, "heard 1");
+}
+
+#[test]
+fn a_signal_that_is_sent_to_tracer_alone_is_heard_once() {
+    for signal in [1, 2, 3, 10, 12, 14, 28, 34] {
+        assert_same_scene(|desk| {
+            desk.line(&format!("$W $WORKLOAD hears {signal} & it=$!"));
+            desk.wait_for("go\r\n");
+            desk.line(&format!("kill -{signal} $it"));
+            desk.wait_for("heard\r\n");
+            hears_no_more(desk);
+        });
+    }
 }

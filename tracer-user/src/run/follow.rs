@@ -58,6 +58,8 @@ pub(super) struct Follower<'a> {
     ended: Option<Ended>,
     /// The command was sent this signal by itself, so it is not passed on.
     has_already: Option<Number>,
+    /// The last signal that both were sent: when the command was, and which.
+    told_of: Option<(u64, Number)>,
     /// The status line, where there is one.
     live: Option<Live>,
 }
@@ -113,6 +115,7 @@ impl<'a> Follower<'a> {
             gone: Gone::default(),
             ended: None,
             has_already: None,
+            told_of: None,
             live: plan.live.then(Live::begin).flatten(),
         }
     }

@@ -67,6 +67,7 @@ use plan::Plan;
 use signals::{Inherited, Signals};
 use spawn::{Child, Ends, SpawnError};
 use streams::Streams;
+use user::Account;
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +113,8 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let mut signals = Signals::take().map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;
         let me = me();
-        let (streams, ends) = Streams::open(&plan.limits).map_err(RunError::Streams)?;
+        let owner = plan.user.as_ref().map(Account::uid);
+        let (streams, ends) = Streams::open(&plan.limits, owner).map_err(RunError::Streams)?;
         let child = start(plan, inherited, &ends, me, &mut programs)?;
         // Ends of pipes: as long as tracer has them too, nobody sees that the command has closed its own.
         drop(ends);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::listener::Listener;
-use super::signals::Sent;
+use super::signals::{Number, Sent};
 use crate::kernel::events::boot_ns;
 use crate::process::member::SignalSeen;
 use crate::session::recording::Recording;
@@ -21,10 +21,14 @@ const BREATH: Duration = Duration::from_millis(5);
 /// How long ago a signal to the command may be to be the same.
 const LATELY: Duration = Duration::from_millis(200);
 
-/// Whether the command was sent the same signal by the same process just now.
-pub(super) async fn has_it(sent: Sent, listener: &mut Listener, recording: &mut Recording) -> bool {
+/// Whether the command was sent the same signal by the same process just now: when (nanoseconds since boot), and which.
+pub(super) async fn has_it(
+    sent: Sent,
+    listener: &mut Listener,
+    recording: &mut Recording,
+) -> Option<(u64, Number)> {
     if !REQUESTS.contains(&sent.signal) {
-        return false;
+        return None;
     }
     sleep(BREATH).await;
     listener.read(recording);
@@ -34,5 +38,6 @@ pub(super) async fn has_it(sent: Sent, listener: &mut Listener, recording: &mut 
             && seen.at_ns >= since
             && seen.sender.as_ref().is_some_and(|sender| sender.process.pid == sent.sender)
     };
-    recording.root().is_some_and(|root| root.signals.iter().any(same))
+    let seen = recording.root()?.signals.iter().find(|seen| same(seen))?;
+    Some((seen.at_ns, sent.signal))
 }

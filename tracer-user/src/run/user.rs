@@ -93,6 +93,11 @@ impl Account {
         joined.filter_map(|bytes| CString::new(bytes).ok()).collect()
     }
 
+    /// Its user id.
+    pub(super) fn uid(&self) -> u32 {
+        self.uid
+    }
+
     /// In the child: becomes it. The error's number, where the kernel refuses.
     pub(super) fn become_it(&self) -> Result<(), libc::c_int> {
         let [uid, gid] = [self.uid, self.gid];

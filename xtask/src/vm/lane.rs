@@ -81,6 +81,9 @@ impl Report {
 
 /// Runs the plan on each of the kernels, as many at a time as there are processors. The reports are in the kernels' order.
 pub(crate) fn run_all(workspace: &Workspace, series: &[Series], plan: &Plan) -> Result<Vec<Report>> {
+    if !cfg!(target_arch = "x86_64") {
+        bail!("the kernels are x86-64's, and so must the test programs be: run this on such a machine");
+    }
     let kernels =
         series.iter().map(|&series| kernels::find(workspace, series)).collect::<Result<Vec<_>>>()?;
     for Kernel { series, found, .. } in &kernels {

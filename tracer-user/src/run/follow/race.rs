@@ -67,10 +67,15 @@ impl Follower<'_> {
             libc::SIGCHLD if is_of_a_job => job::attend(self.child, false),
             libc::SIGCHLD => {}
             libc::SIGCONT if is_of_a_job => job::attend(self.child, true),
+            libc::SIGCONT if self.streams.have_a_terminal() => self.streams.resumed(),
             signal if sent.keyed => self.keyed(signal),
             signal => {
-                let has_it = has_it(sent, &mut self.listener, &mut self.recording).await;
-                self.has_already = has_it.then_some(signal);
+                let told = has_it(sent, &mut self.listener, &mut self.recording).await;
+                // To the command, to tracer, and to the group that both are in: one request.
+                if told.is_some() && std::mem::replace(&mut self.told_of, told) == told {
+                    return;
+                }
+                self.has_already = told.map(|_| signal);
                 self.happened(Input::Told(signal));
                 self.has_already = None;
             }

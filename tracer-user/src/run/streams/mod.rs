@@ -42,17 +42,18 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Makes what these limits need, and the ends that the command is to have. Must be called inside a tokio runtime.
-    pub(super) fn open(limits: &Limits) -> io::Result<(Self, Ends)> {
+    /// Makes what these limits need, and the ends that the command is to have, whose terminal `owner` owns. Must be called
+    /// inside a tokio runtime.
+    pub(super) fn open(limits: &Limits, owner: Option<u32>) -> io::Result<(Self, Ends)> {
         let lookout = limits.until.clone().map(Lookout::new);
         if limits.pty {
-            return Self::with_terminal(lookout, true);
+            return Self::with_terminal(lookout, true, owner);
         }
         if lookout.is_none() && limits.idle.is_none() {
             return Ok((Self::default(), Ends::default()));
         }
         if isatty(stdout()) {
-            return Self::with_terminal(lookout, false);
+            return Self::with_terminal(lookout, false, owner);
         }
         let (mut streams, mut ends) = (Self::default(), Ends::default());
         ends.streams[1] = streams.pipe(stdout(), "stdout", lookout.as_ref())?;
@@ -64,9 +65,9 @@ impl Streams {
     }
 
     /// A terminal for `all` three streams, or for those that are one now; what else is output is looked at too.
-    fn with_terminal(lookout: Option<Lookout>, all: bool) -> io::Result<(Self, Ends)> {
+    fn with_terminal(lookout: Option<Lookout>, all: bool, owner: Option<u32>) -> io::Result<(Self, Ends)> {
         let typed = pty::is_typed_at();
-        let (pty, inside) = Pty::open(typed)?;
+        let (pty, inside) = Pty::open(typed, owner)?;
         let (mut streams, mut ends) = (Self::default(), Ends::default());
         if all || typed {
             ends.streams[0] = Some(inside.try_clone()?);
@@ -155,6 +156,13 @@ impl Streams {
     /// Whether the command has a terminal of its own.
     pub(super) fn have_a_terminal(&self) -> bool {
         self.pty.is_some()
+    }
+
+    /// tracer stood still, and whoever has its terminal meanwhile may have changed it.
+    pub(super) fn resumed(&self) {
+        if let Some(pty) = &self.pty {
+            pty.resume();
+        }
     }
 
     /// Something happened at tracer's own terminal, which the command's is to tell too. False: it has the same terminal.

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, Uid, fchown};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{
@@ -24,17 +24,20 @@ pub(super) struct Pty {
     master: OwnedFd,
     /// What ends input.
     pub(super) eof: u8,
-    _raw: Option<Raw>,
+    raw: Option<Raw>,
 }
 
 impl Pty {
-    /// Opens one, and gives its inside too. `typed`: what is typed at tracer's terminal goes there.
-    pub(super) fn open(typed: bool) -> io::Result<(Self, OwnedFd)> {
+    /// Opens one, and gives its inside too. `typed`: what is typed at tracer's terminal goes there. `owner`: whose it is.
+    pub(super) fn open(typed: bool, owner: Option<u32>) -> io::Result<(Self, OwnedFd)> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
         unlockpt(&master)?;
         let slave =
             ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        if let Some(owner) = owner {
+            fchown(&slave, Some(Uid::from_raw(owner)), None)?;
+        }
         rustix::fs::fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK)?;
         let mut settings = tcgetattr(if isatty(stdin()) { stdin() } else { slave.as_fd() })?;
         if !isatty(stdin()) {
@@ -44,7 +47,7 @@ impl Pty {
         tcsetattr(&slave, OptionalActions::Now, &settings)?;
         let eof = settings.special_codes[SpecialCodeIndex::VEOF];
         let raw = if typed { Some(Raw::begin(stdin())?) } else { None };
-        let pty = Self { master, eof, _raw: raw };
+        let pty = Self { master, eof, raw };
         pty.resize();
         Ok((pty, slave))
     }
@@ -52,6 +55,14 @@ impl Pty {
     /// Another descriptor of the outside.
     pub(super) fn outside(&self) -> io::Result<OwnedFd> {
         self.master.try_clone()
+    }
+
+    /// After tracer stood still: its terminal passes keys on again, and may have another size.
+    pub(super) fn resume(&self) {
+        if let Some(Err(error)) = self.raw.as_ref().filter(|_| is_typed_at()).map(Raw::set) {
+            log::warn!("the terminal's settings can't be changed ({error})");
+        }
+        self.resize();
     }
 
     /// Takes the size of tracer's terminal.
@@ -83,11 +94,15 @@ struct Raw {
 
 impl Raw {
     fn begin(terminal: BorrowedFd<'static>) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut raw = before.clone();
+        let raw = Self { terminal, before: tcgetattr(terminal)? };
+        raw.set()?;
+        Ok(raw)
+    }
+
+    fn set(&self) -> io::Result<()> {
+        let mut raw = self.before.clone();
         raw.make_raw();
-        tcsetattr(terminal, OptionalActions::Drain, &raw)?;
-        Ok(Self { terminal, before })
+        Ok(tcsetattr(self.terminal, OptionalActions::Drain, &raw)?)
     }
 }
 
