@@ -145,7 +145,7 @@ pub struct KernelFacts {
     pub k_sigaction_size: u32,
     /// Inode of the initial pid namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
     pub init_pid_ns: u32,
-    /// Unread bytes in a ring from which on each record wakes the reader.
+    /// At each multiple of so many unread bytes in a ring the reader is woken. A power of two.
     pub wake_at: u32,
     /// 1: every pid has a slot of its own in [`Slots`](crate::member::Slots), so one that ends can clear its own.
     pub slots_are_own: u32,

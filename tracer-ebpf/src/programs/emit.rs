@@ -79,6 +79,9 @@ fn slot_of(pid: u32) -> Option<*mut u8> {
 /// Of so many small records of a kind, one asks how full its ring is. All together they are less than 2 KiB a CPU.
 const ASK_EVERY: u64 = 8;
 
+/// The part of `wake_at` after each multiple of it within which records wake the reader, or one record if that is larger.
+const WAKES_WITHIN: u64 = 8;
+
 /// An event under way: counted and timed, not yet in a ring.
 #[derive(Clone, Copy)]
 pub(crate) struct Event {
@@ -160,13 +163,20 @@ pub(crate) fn current_comm(comm: *mut [u8; COMM_LEN]) {
 
 /// How to hand a small record over: as [`wake`], but only every so many of them ask how full the ring is.
 #[inline(always)]
-pub(crate) fn wake_now_and_then(ring: &RingBuf, event: &Event) -> u64 {
-    if event.seq % ASK_EVERY == 0 { wake(ring, false) } else { u64::from(BPF_RB_NO_WAKEUP) }
+pub(crate) fn wake_now_and_then<T>(ring: &RingBuf, event: &Event) -> u64 {
+    if event.seq % ASK_EVERY == 0 { wake::<T>(ring, false) } else { u64::from(BPF_RB_NO_WAKEUP) }
 }
 
 /// How to hand a record over: silently, until enough of them wait or `eager` says that somebody does.
+///
+/// A wake-up is an interrupt, which costs ten times what the record does. While the reader is behind, it is woken once in
+/// a while for every `wake_at` bytes, not at each record.
 #[inline(always)]
-pub(crate) fn wake(ring: &RingBuf, eager: bool) -> u64 {
-    let wake = eager || ring.query(u64::from(BPF_RB_AVAIL_DATA)) >= u64::from(fact!(wake_at));
+pub(crate) fn wake<T>(ring: &RingBuf, eager: bool) -> u64 {
+    let wake = eager || {
+        let (waiting, wake_at) = (ring.query(u64::from(BPF_RB_AVAIL_DATA)), u64::from(fact!(wake_at)));
+        let within = (wake_at / WAKES_WITHIN).max(size_of::<T>() as u64);
+        waiting >= wake_at && waiting & (wake_at - 1) < within
+    };
     if wake { u64::from(BPF_RB_FORCE_WAKEUP) } else { u64::from(BPF_RB_NO_WAKEUP) }
 }

@@ -95,7 +95,7 @@ fn emit<const F: usize, const A: usize>(event: &Event, pid: u32, member: &Member
         current_comm(&raw mut (*fixed).header.comm);
         identify(fixed, pid, image);
     }
-    slot.submit(wake(&DETAIL, eager()));
+    slot.submit(wake::<Exec<F, A>>(&DETAIL, eager()));
     true
 }
 

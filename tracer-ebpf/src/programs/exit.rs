@@ -50,7 +50,7 @@ pub(crate) fn exit(ctx: RawTracePointContext) -> i32 {
         (*record).tid = tid;
         (*record).cgroup_id = bpf_get_current_cgroup_id();
     }
-    slot.submit(wake_now_and_then(&LIFE, &event));
+    slot.submit(wake_now_and_then::<Exit>(&LIFE, &event));
     0
 }
 

@@ -57,6 +57,6 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
         (*record).pid_ns = pid_ns;
         (*record).parent_tid = parent_tid;
     }
-    slot.submit(wake_now_and_then(&LIFE, &event));
+    slot.submit(wake_now_and_then::<Fork>(&LIFE, &event));
     0
 }

@@ -38,6 +38,6 @@ pub(crate) fn oom(ctx: RawTracePointContext) -> i32 {
         }
     }
     // At once: the victim's cgroup, whose counters say why, may be removed as soon as it is gone.
-    slot.submit(wake(&LIFE, true));
+    slot.submit(wake::<Oom>(&LIFE, true));
     0
 }

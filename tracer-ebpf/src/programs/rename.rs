@@ -43,6 +43,6 @@ pub(crate) fn rename(ctx: RawTracePointContext) -> i32 {
         let old = (&raw mut (*record).old_comm).cast();
         bpf_probe_read_kernel(old, COMM_LEN as u32, address(task, Field::TaskComm) as *const _);
     }
-    slot.submit(wake(&DETAIL, false));
+    slot.submit(wake::<Rename>(&DETAIL, false));
     0
 }

@@ -74,7 +74,7 @@ pub(crate) fn signal(ctx: RawTracePointContext) -> i32 {
         (*record).zero = 0;
     }
     sender(record);
-    slot.submit(wake(&DETAIL, false));
+    slot.submit(wake::<Signal>(&DETAIL, false));
     0
 }
 

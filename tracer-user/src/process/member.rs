@@ -33,7 +33,7 @@ pub struct Member {
     /// When it ended, nanoseconds since boot; `None`: it has not, as far as is known.
     pub ended_ns: Option<u64>,
     /// How it ended; `None` also if that was not seen.
-    pub end: Option<End>,
+    pub end: Option<Box<End>>,
     /// Its end was not seen; `/proc` showed later that it is gone.
     pub end_lost: bool,
     /// When the OOM killer chose it, nanoseconds since boot.
@@ -121,6 +121,10 @@ impl Member {
         if self.comms.len() == NAMES {
             self.comms.remove(NAMES - 1);
             self.comms_dropped += 1;
+        }
+        if self.comms.is_empty() {
+            // Most have one name or two.
+            self.comms.reserve_exact(2);
         }
         self.comms.push(comm);
     }

@@ -3,6 +3,7 @@
 //! It holds what a row needs of the row before (CPU time and its moment, for as long as the process is sampled), the rule of
 //! `captured_at`, and what could not be read. Who is in the tree, who is the target, and what time it is come in from outside.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 
@@ -38,7 +39,8 @@ impl Moment {
 /// Takes snapshots.
 pub struct Sampler {
     reader: Reader,
-    before: HashMap<Identity, Before>,
+    /// Boxed: a table is half empty, and rows are large.
+    before: HashMap<Identity, Box<Before>>,
     captured: StrictlyIncreasing,
     unread: Unread,
     /// Those that ended and may not have been waited for.
@@ -170,7 +172,13 @@ impl Sampler {
 
     fn cpu_percent(&mut self, id: Identity, values: &Values, boot_ns: u64) -> Option<f64> {
         let now = Before { values: values.clone(), boot_ns, sweep: self.sweep };
-        let before = self.before.insert(id, now)?;
+        let before = match self.before.entry(id) {
+            Entry::Occupied(mut entry) => std::mem::replace(entry.get_mut().as_mut(), now),
+            Entry::Vacant(entry) => {
+                entry.insert(Box::new(now));
+                return None;
+            }
+        };
         let ticks = values.cpu()?.0.checked_sub(before.values.cpu()?.0)?;
         percent(ticks, boot_ns.checked_sub(before.boot_ns)?)
     }

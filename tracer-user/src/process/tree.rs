@@ -16,7 +16,8 @@ use crate::kernel::event::{Args, Event, Exec, Signal, What};
 /// The living, and a few figures of all.
 #[derive(Debug, Default)]
 pub struct Tree {
-    living: HashMap<u32, Member>,
+    /// Boxed: a table is half empty, and its members are large.
+    living: HashMap<u32, Box<Member>>,
     root: Option<Identity>,
     processes: u64,
     max_depth: u16,
@@ -52,18 +53,18 @@ impl Tree {
 
     /// Those who live, as far as is known.
     pub fn living(&self) -> impl Iterator<Item = &Member> {
-        self.living.values()
+        self.living.values().map(Box::as_ref)
     }
 
     /// Hands out those who live, at the end of a session; the figures of all stay.
     pub fn drain(&mut self) -> Vec<Member> {
-        self.living.drain().map(|(_, member)| member).collect()
+        self.living.drain().map(|(_, member)| *member).collect()
     }
 
     /// The living process with this id.
     #[must_use]
     pub fn get(&self, id: Identity) -> Option<&Member> {
-        self.living.get(&id.pid).filter(|member| member.id == id)
+        self.living.get(&id.pid).map(Box::as_ref).filter(|member| member.id == id)
     }
 
     /// Folds one event in.
@@ -75,7 +76,7 @@ impl Tree {
             if event.depth == 0 {
                 self.root.get_or_insert(event.process);
             }
-            Member::new(event.process, event.parent, event.depth)
+            Box::new(Member::new(event.process, event.parent, event.depth))
         });
         member.named(event.comm);
         match &event.what {
@@ -88,8 +89,9 @@ impl Tree {
             What::Exit(exit) => {
                 member.ended_ns = Some(event.ktime_ns);
                 member.cgroup_id = exit.cgroup_id.or(member.cgroup_id);
-                member.end = Some(End { status: exit.status, totals: Some(exit.totals) });
-                return Change { ended: self.living.remove(&event.process.pid), settled };
+                member.end = Some(Box::new(End { status: exit.status, totals: Some(exit.totals) }));
+                let ended = self.living.remove(&event.process.pid).map(|member| *member);
+                return Change { ended, settled };
             }
             What::Signal(signal) => signal_to(member, signal, event.ktime_ns),
             What::Oom => member.oom_ns = Some(event.ktime_ns),
@@ -104,7 +106,7 @@ impl Tree {
         if self.living.get(&pid).is_none_or(|member| member.id == event.process) {
             return None;
         }
-        let mut gone = self.living.remove(&pid)?;
+        let mut gone = *self.living.remove(&pid)?;
         gone.end_lost = true;
         gone.ended_ns = Some(event.ktime_ns);
         Some(gone)

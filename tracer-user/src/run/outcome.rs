@@ -253,7 +253,7 @@ fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
 fn root(figures: &Figures, ended: Ended) -> Member {
     figures.root.clone().unwrap_or_else(|| {
         let mut root = Member::new(NOBODY, NOBODY, 0);
-        root.end = Some(crate::process::member::End { status: Status(ended.status), totals: None });
+        root.end = Some(Box::new(crate::process::member::End { status: Status(ended.status), totals: None }));
         root
     })
 }

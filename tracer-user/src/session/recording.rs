@@ -205,7 +205,7 @@ impl Recording {
                 self.last_look.get(&pid).cloned().unwrap_or_else(|| Stat::read(pid))
             });
             if let Some(status) = waited.filter(|_| Some(member.id) == self.tree.root()) {
-                member.end = Some(End { status, totals: None });
+                member.end = Some(Box::new(End { status, totals: None }));
             }
             self.write(member);
         }

@@ -57,9 +57,9 @@ impl Ground {
         self.quick
     }
 
-    /// A test executable that [`crate::command`] has built for the bench.
-    pub(crate) fn test(&self, name: &str) -> PathBuf {
-        test_executable(&self.target, name)
+    /// A test that [`crate::command`] has built for the bench.
+    pub(crate) fn test(&self, test: Test) -> PathBuf {
+        test.executable(&self.target)
     }
 
     /// A path in the bench's directory.
@@ -140,9 +140,23 @@ impl Ground {
     }
 }
 
-/// Where the bench has a test executable: beside the one that cargo built, under a name that does not change.
-pub(crate) fn test_executable(target: &Path, name: &str) -> PathBuf {
-    target.join("release/deps").join(format!("bench-{name}"))
+/// Tests that measure.
+#[derive(Clone, Copy)]
+pub(crate) enum Test {
+    /// Tracer's unit tests, optimised: `session::cost`.
+    Cost,
+    /// The live suite `load`, with the workload beside it.
+    Load,
+}
+
+impl Test {
+    /// Where the bench has it: beside the one that cargo built, under a name that does not change.
+    pub(crate) fn executable(self, target: &Path) -> PathBuf {
+        target.join(match self {
+            Self::Cost => "release/deps/bench-cost",
+            Self::Load => "debug/deps/bench-load",
+        })
+    }
 }
 
 /// These words as a command.

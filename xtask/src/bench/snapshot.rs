@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::ground::Ground;
+use super::ground::{Ground, Test};
 use super::psutil;
 use super::report::{Line, Unit};
 use super::sample::{Sample, pairwise};
@@ -26,10 +26,11 @@ struct Rounds {
 
 /// Measures snapshots of a process that sleeps.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
-    let mut test = Command::new(ground.test("cost"));
+    let mut test = Command::new(ground.test(Test::Cost));
     test.args(["a_snapshot_beside_its_bare_system_calls", "--ignored", "--nocapture"]);
     // A missed budget fails the test; here it is a figure.
-    let output = test.output().with_context(|| format!("cannot start {}", ground.test("cost").display()))?;
+    let output =
+        test.output().with_context(|| format!("cannot start {}", ground.test(Test::Cost).display()))?;
     let output = String::from_utf8_lossy(&output.stdout);
     let rounds = output.lines().find_map(|line| line.split_once("rounds: "));
     let (_, rounds) = rounds.with_context(|| format!("the test of the cost printed {output:?}"))?;

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, TargetKind};
 use clap::Args;
 
-use crate::bench::ground::{Ground, test_executable};
+use crate::bench::ground::{Ground, Test};
 use crate::bench::report::Report;
 use crate::bench::{self, ROWS, chart, private, spool, table};
 use crate::workspace::Workspace;
@@ -93,14 +93,14 @@ fn build(workspace: &Workspace) -> Result<()> {
         let mut cargo = child::cargo();
         child::run(cargo.current_dir(workspace.root()).args(["build", "--release"]).args(target))?;
     }
-    build_test(workspace, "cost", &["--package=tracer", "--lib"])?;
-    build_test(workspace, "load", &["--package=tests", "--test=load"])
+    build_test(workspace, Test::Cost, &["--release", "--package=tracer", "--lib"])?;
+    build_test(workspace, Test::Load, &["--package=tests", "--test=load"])
 }
 
 /// Builds a test executable, and puts it where the bench finds it.
-fn build_test(workspace: &Workspace, name: &str, target: &[&str]) -> Result<()> {
+fn build_test(workspace: &Workspace, test: Test, target: &[&str]) -> Result<()> {
     let mut cargo = child::cargo();
-    cargo.current_dir(workspace.root()).args(["test", "--release", "--no-run"]).args(target);
+    cargo.current_dir(workspace.root()).args(["test", "--no-run"]).args(target);
     cargo.arg("--message-format=json-render-diagnostics");
     let messages = child::output(&mut cargo)?;
     for message in Message::parse_stream(messages.as_bytes()) {
@@ -110,7 +110,7 @@ fn build_test(workspace: &Workspace, name: &str, target: &[&str]) -> Result<()> 
             && artifact.target.kind.iter().any(|kind| matches!(kind, TargetKind::Test | TargetKind::Lib))
             && let Some(built) = artifact.executable
         {
-            let to = test_executable(&workspace.target(), name);
+            let to = test.executable(&workspace.target());
             fs::copy(&built, &to).with_context(|| format!("cannot copy {built} to {}", to.display()))?;
             return Ok(());
         }

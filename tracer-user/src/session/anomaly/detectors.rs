@@ -29,7 +29,8 @@ const DRIFTS: usize = 1000;
 pub struct Detectors {
     thresholds: Thresholds,
     clock: Clock,
-    processes: HashMap<u32, Process>,
+    /// Boxed: a table is half empty, and what is held of a process is large.
+    processes: HashMap<u32, Box<Process>>,
     drifts: Vec<Anomaly>,
     sweep: u64,
 }
@@ -80,7 +81,7 @@ impl Detectors {
 
     /// The end: what is only known now. `at` is the time of the end.
     pub fn finish(&mut self, loss: &Loss, at: Timestamp) -> Vec<Anomaly> {
-        let mut living: Vec<Process> = self.processes.drain().map(|(_, process)| process).collect();
+        let mut living: Vec<Box<Process>> = self.processes.drain().map(|(_, process)| process).collect();
         living.sort_unstable_by_key(|process| process.id);
         living.iter_mut().for_each(|process| self.drifted(process));
         // Where events that carry names were lost, a name that nobody reported says nothing.
@@ -97,7 +98,7 @@ impl Detectors {
         {
             self.drifted(&mut gone);
         }
-        self.processes.entry(id.pid).or_insert_with(|| Process::new(id))
+        self.processes.entry(id.pid).or_insert_with(|| Box::new(Process::new(id)))
     }
 
     fn exit(&mut self, event: &Event, exit: &Exit) -> Vec<Anomaly> {

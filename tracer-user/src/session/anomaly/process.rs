@@ -56,7 +56,8 @@ impl Process {
         Self {
             id,
             sweep: 0,
-            names: Vec::new(),
+            // Most have one name or two.
+            names: Vec::with_capacity(2),
             suspects: Vec::new(),
             oom: false,
             signals: Vec::new(),

@@ -134,7 +134,7 @@ mod tests {
         let mut member = Member::new(Identity { pid, start: Ticks(5) }, OTHER, 0);
         member.named(comm(b"make"));
         member.ended_ns = Some(100);
-        member.end = Some(End { status: Status(status), totals: None });
+        member.end = Some(Box::new(End { status: Status(status), totals: None }));
         member.signals = (50..)
             .zip(signals)
             .map(|(at_ns, (signal, process))| SignalSeen {

@@ -10,7 +10,7 @@ fn ended(status: u32) -> Member {
     let mut member = Member::new(ME, Identity { pid: 1, start: Ticks(0) }, 0);
     member.named(comm("make"));
     member.ended_ns = Some(99);
-    member.end = Some(End { status: Status(status), totals: Some(Totals::default()) });
+    member.end = Some(Box::new(End { status: Status(status), totals: Some(Totals::default()) }));
     member
 }
 
@@ -135,7 +135,7 @@ fn a_crash_says_what_was_seen_of_the_target_by_then() {
     assert!(sentence(&member).ends_with("was still running, and has ended since"));
     member.orphaned = true;
     assert!(sentence(&member).ends_with("was still running, and is to this moment"));
-    member.end = Some(End { status: Status(0x300), totals: None });
+    member.end = Some(Box::new(End { status: Status(0x300), totals: None }));
     assert!(sentence(&member).ends_with("(10) exited with code 3"));
     assert_eq!(Verdict::of_crash(&member).cause, Cause::TracerKilled);
 }

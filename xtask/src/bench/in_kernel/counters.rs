@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -51,6 +52,7 @@ pub(super) fn of_process(pid: u32) -> Result<Programs> {
     let mut found = Vec::new();
     for entry in fs::read_dir(&directory).with_context(|| format!("cannot list {directory}"))? {
         let path = entry.with_context(|| format!("cannot list {directory}"))?.path();
+        // What tracer opens for a moment may be closed again.
         if let Some((id, _)) = read(&path)?
             && let Some(name) = names.get(&id)
         {
@@ -83,10 +85,13 @@ pub(super) fn between(earlier: &Runs, later: &Runs) -> Runs {
     later.iter().map(since).collect()
 }
 
-/// The id and the counters of the program behind a descriptor; none if it is something else.
+/// The id and the counters of the program behind a descriptor; none if it is something else, or closed.
 pub(super) fn read(fdinfo: &Path) -> Result<Option<(u32, Run)>> {
-    let text = fs::read_to_string(fdinfo).with_context(|| format!("cannot read {}", fdinfo.display()))?;
-    Ok(parse(&text))
+    match fs::read_to_string(fdinfo) {
+        Ok(text) => Ok(parse(&text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", fdinfo.display())),
+    }
 }
 
 /// A link has a `prog_id` too, but no counters.
