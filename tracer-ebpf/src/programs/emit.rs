@@ -164,7 +164,7 @@ pub(crate) fn current_comm(comm: *mut [u8; COMM_LEN]) {
 /// How to hand a small record over: as [`wake`], but only every so many of them ask how full the ring is.
 #[inline(always)]
 pub(crate) fn wake_now_and_then<T>(ring: &RingBuf, event: &Event) -> u64 {
-    if event.seq % ASK_EVERY == 0 { wake::<T>(ring, false) } else { u64::from(BPF_RB_NO_WAKEUP) }
+    if event.seq.is_multiple_of(ASK_EVERY) { wake::<T>(ring, false) } else { u64::from(BPF_RB_NO_WAKEUP) }
 }
 
 /// How to hand a record over: silently, until enough of them wait or `eager` says that somebody does.
