@@ -149,3 +149,30 @@ fn under_sudo_a_session_is_the_invoking_users_and_nobody_elses() {
         assert_eq!(fs::metadata(session.dir.join("..")).unwrap().uid(), 0);
     }
 }
+
+#[test]
+fn a_recovery_that_the_disk_does_not_take_keeps_what_it_was_made_of() {
+    let outcome = killed();
+    let before = outcome.left();
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-o", "/dev/null", "-e", "trace=syncfs", "-e", "inject=syncfs:error=EIO"]).arg(tracer());
+    strace.args(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]).arg(outcome.runtime().join(".."));
+    let told = strace.env("TRACER_TEST", "1").output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert!(report["error"].as_str().unwrap().contains("disk"), "{report}");
+    assert_eq!((told.status.success(), outcome.left()), (false, before));
+    assert_eq!(outcome.recover([]).code, Some(0));
+    assert_eq!((outcome.left().len(), outcome.session_count(), outcome.index().len()), (0, 1, 1));
+}
+
+#[test]
+fn a_log_directory_that_is_broken_is_in_nobodys_way_who_recovers_to_another() {
+    let outcome = killed();
+    let log = outcome.runtime().join("../../log");
+    fs::remove_dir_all(&log).unwrap();
+    fs::write(&log, "in the way").unwrap();
+    let elsewhere = outcome.runtime().join("../../elsewhere");
+    assert_eq!(outcome.recover(["--log-dir", elsewhere.to_str().unwrap()]).code, Some(0));
+    assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(fs::read_dir(elsewhere.join("sessions")).unwrap().count(), 1);
+}

@@ -16,11 +16,15 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
 /// The least that `--spool-limit` may be: rows move in pieces of half of it, and each time that costs a write to the disk.
 const SPOOL_LEAST: u64 = 64 << 10;
 
+/// The most: a recovery takes no larger trace file, and what can't be moved stays in it beyond the limit.
+const SPOOL_MOST: u64 = 1 << 30;
+
 /// Parses `--spool-limit`.
 pub(super) fn parse_spool(text: &str) -> Result<u64, String> {
     match parse(text)? {
-        size if size >= SPOOL_LEAST => Ok(size),
-        _ => Err(format!("'{text}' is too small; give 64K or more")),
+        size if size < SPOOL_LEAST => Err(format!("'{text}' is too small; give 64K or more")),
+        size if size > SPOOL_MOST => Err(format!("'{text}' is too large; give 1G or less")),
+        size => Ok(size),
     }
 }
 
@@ -80,6 +84,7 @@ mod tests {
     fn a_spool_without_room_is_refused() {
         assert_eq!(parse_spool("64K"), Ok(65536));
         assert!(parse_spool("63K").unwrap_err().contains("64K"));
+        assert!(parse_spool("2G").unwrap_err().contains("1G"));
     }
 
     #[test]

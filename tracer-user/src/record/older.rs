@@ -57,7 +57,9 @@ pub fn create(path: &Path) -> io::Result<File> {
 pub fn open(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     let file = match options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         opened => opened?,
     };
     let found = file.metadata()?;

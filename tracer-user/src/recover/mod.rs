@@ -20,14 +20,15 @@ pub mod rebuild;
 pub mod scan;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
@@ -42,6 +43,9 @@ use scan::{Found, Ground, Opened, Refused};
 
 /// Younger files may be live.
 pub const MIN_AGE: Duration = Duration::from_secs(30);
+
+/// Sessions that are brought to the disk together; so many locks are held.
+const AT_ONCE: usize = 256;
 
 /// The most bytes that a trace file has, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
@@ -88,6 +92,7 @@ pub struct Report {
     /// The session that it belongs to.
     pub session_id: Option<String>,
     /// Where the session is now.
+    #[serde(serialize_with = "as_text")]
     pub session: Option<PathBuf>,
     /// Lines that were damaged, and are not in the session.
     pub damaged_lines: usize,
@@ -102,6 +107,11 @@ impl Report {
     }
 }
 
+/// A path may hold any bytes; they are escaped as everywhere.
+fn as_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| Text(path.as_os_str().as_bytes())).serialize(serializer)
+}
+
 /// Goes through the runtime directory, and hands on what became of each file. Stops early, between two files, once `stop` is set.
 pub fn recover(
     request: &Request,
@@ -113,20 +123,21 @@ pub fn recover(
     sweep(request, boot_id, now, &mut report);
     let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
     let recovery = Recovery { request, ground: &ground, boot_id, now };
-    let mut written = BTreeSet::new();
+    let mut written = Vec::new();
     let walked = ground.names(|name| {
-        if !stop.load(Ordering::Relaxed)
-            && let Some(found) = recovery.name(name)
-        {
-            written.extend(found.session.as_ref().and_then(|place| place.parent()).map(Path::to_owned));
-            report(found);
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        match recovery.name(name) {
+            None => {}
+            Some(Told::Done(found)) => report(*found),
+            Some(Told::Written(found)) => written.push(*found),
+        }
+        if written.len() == AT_ONCE {
+            recovery.clear_away(&mut written, &mut report);
         }
     });
-    for sessions in written {
-        if let Err(error) = finish::sync(&sessions) {
-            log::warn!("recovered sessions in {} may not be on the disk yet ({error})", sessions.display());
-        }
-    }
+    recovery.clear_away(&mut written, &mut report);
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
 }
 
@@ -147,6 +158,28 @@ fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl Fn
     }
 }
 
+/// What became of a name.
+enum Told {
+    /// All that was to be done is.
+    Done(Box<Report>),
+    /// Its session is in its place, and maybe not on the disk yet.
+    Written(Box<Written>),
+}
+
+impl Told {
+    fn done(report: Report) -> Self {
+        Self::Done(Box::new(report))
+    }
+}
+
+/// A session in its place, and what it was made of.
+struct Written {
+    report: Report,
+    enrollment: Enrollment,
+    /// Nobody else works on it meanwhile.
+    _lock: Opened,
+}
+
 struct Recovery<'a> {
     request: &'a Request,
     ground: &'a Ground,
@@ -156,32 +189,33 @@ struct Recovery<'a> {
 
 impl Recovery<'_> {
     /// Decides about a name and does what was decided. `None`: there is nothing to tell, or another name tells it.
-    fn name(&self, name: &[u8]) -> Option<Report> {
-        match scan::kind(name) {
-            Found::Trace(root) => self.session(root, &spool::name(root)),
+    fn name(&self, name: &[u8]) -> Option<Told> {
+        let done = match scan::kind(name) {
+            Found::Trace(root) => return self.session(root, &spool::name(root)),
             // The trace file tells it, if there is one.
             Found::Sidecar(root) if self.ground.has(&spool::name(root)) => None,
-            Found::Sidecar(root) => self.session(root, &enrollment::name(root)),
+            Found::Sidecar(root) => return self.session(root, &enrollment::name(root)),
             Found::NewSidecar => self.new_sidecar(&Text(name).to_string()),
             Found::Foreign => {
                 let decision = Decision::leave(Gate::G7, "it has no name that tracer would give");
                 Some(Report::new(Text(name).to_string(), decision))
             }
-        }
+        };
+        done.map(Told::done)
     }
 
     /// A session, by its trace file, or by its sidecar where it has no other file.
-    fn session(&self, root: Identity, file: &str) -> Option<Report> {
+    fn session(&self, root: Identity, file: &str) -> Option<Told> {
         let opened = match self.ground.file(file, u64::MAX) {
             Ok(opened) if is_too_large(&opened.file) => {
-                return refusal(file, &Refused::Foreign("it is too large"));
+                return refusal(file, &Refused::Foreign("it is too large")).map(Told::done);
             }
             Ok(opened) => opened,
-            Err(refused) => return refusal(file, &refused),
+            Err(refused) => return refusal(file, &refused).map(Told::done),
         };
         if opened.age(self.now) < self.request.min_age {
             let facts = Facts { young: true, sidecar: Sidecar::Missing };
-            return Some(Report::new(file, decide(facts)));
+            return Some(Told::done(Report::new(file, decide(facts))));
         }
         let intent = if self.request.dry_run { Intent::Look } else { Intent::Work };
         let claim = claim(self.ground, root, intent);
@@ -198,15 +232,30 @@ impl Recovery<'_> {
             Claim::Disagrees => Sidecar::Disagrees,
             Claim::Ours(enrollment, _) => Sidecar::Whole(self.enrolled(enrollment, trace.as_ref())),
         };
-        let mut report = Report::new(file, decide(Facts { young: false, sidecar }));
-        if let Claim::Ours(enrollment, lock) = claim {
-            report.session_id = Some(enrollment.session_id.clone());
-            if !self.request.dry_run {
-                self.act(&mut report, &enrollment, trace);
-            }
-            drop::<Opened>(lock);
+        let report = Report::new(file, decide(Facts { young: false, sidecar }));
+        Some(match claim {
+            Claim::Ours(enrollment, lock) => self.act(report, *enrollment, lock, trace),
+            _ => Told::done(report),
+        })
+    }
+
+    /// Does what was decided about a session that nobody else works on.
+    fn act(&self, mut report: Report, enrollment: Enrollment, lock: Opened, trace: Option<File>) -> Told {
+        report.session_id = Some(enrollment.session_id.clone());
+        match report.decision.action {
+            _ if self.request.dry_run => {}
+            Action::Leave => {}
+            Action::Remove => report.error = self.remove(&enrollment).err(),
+            Action::Finish => match write::write(self.request, &enrollment, trace) {
+                Ok(written) => {
+                    report.session = Some(written.place);
+                    report.damaged_lines = written.damaged;
+                    return Told::Written(Box::new(Written { report, enrollment, _lock: lock }));
+                }
+                Err(error) => report.error = Some(error),
+            },
         }
-        Some(report)
+        Told::done(report)
     }
 
     fn enrolled(&self, enrollment: &Enrollment, trace: Option<&File>) -> Enrolled {
@@ -217,28 +266,38 @@ impl Recovery<'_> {
         };
         // A file that can't be read is found out when it is rebuilt, and left then.
         let whole = trace.and_then(|trace| older::whole(enrollment, trace.try_clone().ok()?).ok());
-        let rows = whole.and_then(|mut whole| rebuild::first_row(enrollment, &mut whole).ok());
+        // Where the oldest rows are missing, the first of the others may be anybody's.
+        let rows = whole.and_then(|mut whole| match whole.lacks_rows() {
+            true => Some(Rows::NotAsked),
+            false => rebuild::first_row(enrollment, &mut whole).ok(),
+        });
         Enrolled { boot, process: process(enrollment.root()), rows: rows.unwrap_or(Rows::None) }
     }
 
-    fn act(&self, report: &mut Report, enrollment: &Enrollment, trace: Option<File>) {
+    /// Brings sessions to the disk, and only then removes what they were made of.
+    fn clear_away(&self, written: &mut Vec<Written>, report: &mut impl FnMut(Report)) {
+        let mut synced = BTreeMap::new();
+        for Written { report: mut told, enrollment, _lock } in written.drain(..) {
+            let sessions =
+                told.session.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+            let on_disk = synced.entry(sessions).or_insert_with_key(|sessions| {
+                let not_yet =
+                    |error| format!("{} can't be brought to the disk ({error})", sessions.display());
+                finish::sync(sessions).map_err(not_yet)
+            });
+            told.error = on_disk.clone().and_then(|()| self.remove(&enrollment)).err();
+            report(told);
+        }
+    }
+
+    /// Removes what a session was made of. The sidecar last: without it nobody would know whose the other files are.
+    fn remove(&self, enrollment: &Enrollment) -> Result<(), String> {
+        older::remove(enrollment)?;
         let root = enrollment.root();
-        let done = match report.decision.action {
-            Action::Leave => return,
-            Action::Remove => Ok(()),
-            Action::Finish => write::write(self.request, enrollment, trace).map(|written| {
-                report.session = Some(written.place);
-                report.damaged_lines = written.damaged;
-            }),
-        };
-        // The sidecar last: without it nobody would know whose the other files are.
-        let removed = done.and_then(|()| older::remove(enrollment)).and_then(|()| {
-            let remove = |name: String| {
-                self.ground.remove(&name).map_err(|error| format!("{name} can't be removed ({error})"))
-            };
-            remove(spool::name(root)).and_then(|()| remove(enrollment::name(root)))
-        });
-        report.error = removed.err();
+        for name in [spool::name(root), enrollment::name(root)] {
+            self.ground.remove(&name).map_err(|error| format!("{name} can't be removed ({error})"))?;
+        }
+        Ok(())
     }
 
     /// A sidecar that was never put in its place: its tracer died, or is about to put it there.

@@ -40,9 +40,11 @@ fn path(enrollment: &Enrollment) -> Option<PathBuf> {
 pub(super) fn whole(enrollment: &Enrollment, trace: File) -> Result<TraceFile, String> {
     let unreadable = |path: &Path, why: io::Error| format!("{} can't be read ({why})", path.display());
     let path = path(enrollment);
+    // A log directory that is broken is in nobody's way who has all in the trace file.
+    let moved = older::moved(&trace).map_err(|why| format!("it can't be read ({why})"))?;
     let older = match &path {
-        Some(path) => older::open(path).map_err(|why| unreadable(path, why))?,
-        None => None,
+        Some(path) if moved > 0 => older::open(path).map_err(|why| unreadable(path, why))?,
+        _ => None,
     };
     let whole = TraceFile::left(trace, older).map_err(|why| format!("it can't be read ({why})"))?;
     let path = path.unwrap_or_default();

@@ -137,9 +137,9 @@ impl<'a> Follower<'a> {
             let woken = tokio::select! {
                 biased;
                 () = self.child.ended(), if self.ended.is_none() => Woken::Ended,
-                signal = signals.next() => Woken::Signal(signal),
                 timer = self.timers.up() => Woken::Up(timer),
                 () = self.search.is_up() => Woken::SearchIsUp,
+                signal = signals.next() => Woken::Signal(signal),
                 woken = async {
                     tokio::select! {
                         () = self.listener.woken() => Woken::Other,

@@ -10,7 +10,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, getpgrp, kill_process, pidfd_open,
+    waitid, waitpid,
+};
 use tokio::io::unix::AsyncFd;
 
 use super::outcome::FAILED;
@@ -81,10 +84,16 @@ impl Child {
         }
         let pid = Pid::from_raw(pid).filter(|_| pid > 0);
         let pid = pid.ok_or_else(|| SpawnError::Fork(io::Error::last_os_error()))?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| SpawnError::Fork(error.into()))?;
-        // SAFETY: the registration owns the descriptor.
-        let pidfd = unsafe { AsyncFd::register(pidfd) }.map_err(|error| SpawnError::Fork(error.into()))?;
+        let pidfd = watched(pid).map_err(|error| {
+            end(pid);
+            SpawnError::Fork(error)
+        })?;
         Ok(Self { pid, pidfd, failure: failure.into(), not_run: OnceCell::new() })
+    }
+
+    /// Whether it, or somebody for it, has put it into another process group than tracer's.
+    pub(super) fn left_our_group(&self) -> bool {
+        getpgid(Some(self.pid)).is_ok_and(|group| group != getpgrp())
     }
 
     /// Waits until it has ended. Where that can't be waited for, it says so at once, and reaping waits.
@@ -135,6 +144,20 @@ impl Child {
         let cpu_us = micros(usage.ru_utime) + micros(usage.ru_stime);
         Ended { status: status.cast_unsigned(), cpu_us, not_run: self.not_run() }
     }
+}
+
+/// A descriptor of its process, registered.
+fn watched(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    // SAFETY: the registration owns the descriptor.
+    Ok(unsafe { AsyncFd::register(pidfd) }?)
+}
+
+/// A command that can't be followed must not run on by itself.
+fn end(pid: Pid) {
+    // It is a child that nobody has waited for, so it is there, whatever has become of it.
+    let _ = kill_process(pid, Signal::KILL);
+    let _ = waitpid(Some(pid), WaitOptions::empty());
 }
 
 fn micros(time: libc::timeval) -> u64 {

@@ -136,7 +136,8 @@ impl ExecLine {
                 bytes: args.into(),
                 total: self.args_bytes,
                 truncated: self.args_truncated,
-                unreadable: self.args_unreadable,
+                // Arguments that were left out are not none: nobody may take a wrapper for one without a command.
+                unreadable: self.args_unreadable || self.argv.is_none(),
             },
             old_tid: self.old_tid,
             uid: self.uid,

@@ -60,7 +60,8 @@ impl Keep {
                 let since = known.ended_at.map(|ended| Duration::try_from(now.duration_since(ended)));
                 since.is_some_and(|since| since.is_ok_and(|since| since >= age))
             };
-            sessions.iter().take_while(|known| is_old(known)).count()
+            // One before it that does not say when it ended is older still.
+            sessions.iter().rposition(is_old).map_or(0, |last| last + 1)
         });
         let too_large = self.bytes.map_or(0, |most| {
             let mut room = most;

@@ -3,6 +3,7 @@
 use super::Follower;
 use crate::kernel::events::boot_ns;
 use crate::run::ending::{Action, Input, Timer};
+use crate::run::gone::Gone;
 use crate::run::job;
 use crate::run::kill::terminate;
 use crate::run::passing::has_it;
@@ -33,6 +34,8 @@ impl Follower<'_> {
             }
             Action::Start(timer) => self.start_timer(timer),
             Action::Deliver => {
+                // Nobody's end is waited for any more.
+                self.gone = Gone::default();
                 self.streams.wind_up();
                 self.delivered();
             }
@@ -83,9 +86,17 @@ impl Follower<'_> {
     }
 
     fn keyed(&mut self, signal: Number) {
-        if signal == libc::SIGHUP && self.streams.have_a_terminal() {
+        let is_running = self.ended.is_none();
+        if signal == libc::SIGHUP && is_running && self.streams.have_a_terminal() {
             // Nobody sits at tracer's terminal any more, so nobody does at the command's.
             self.signal_command(signal);
+        } else if is_running
+            && !self.streams.have_a_terminal()
+            && stops(signal)
+            && self.child.left_our_group()
+        {
+            // What the terminal sent to tracer's group has not reached it.
+            self.happened(Input::Told(signal));
         } else if self.ended.is_some() || !self.streams.keyed(signal) {
             self.happened(Input::Keyed(signal));
         }
@@ -171,4 +182,9 @@ impl Follower<'_> {
             self.happened(Input::Gone);
         }
     }
+}
+
+/// By which people stop what runs in a terminal.
+fn stops(signal: Number) -> bool {
+    matches!(signal, libc::SIGINT | libc::SIGQUIT | libc::SIGHUP)
 }

@@ -121,7 +121,13 @@ impl Streams {
         if let Some(typed) = &mut self.typed {
             typed.step();
         }
-        together(self.output.iter_mut().map(Relay::step))
+        let seen = together(self.output.iter_mut().map(Relay::step));
+        // The terminal's relay is the last one. Where nobody takes its output any more the terminal hangs up, as one does
+        // that nobody sits at: else the command would wait for somebody who is gone.
+        if self.pty.is_some() && self.output.last().is_some_and(Relay::is_done) {
+            (self.typed, self.pty) = (None, None);
+        }
+        seen
     }
 
     /// Whether output waits for its reader: then the command is not silent, it is not heard.
