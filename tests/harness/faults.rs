@@ -95,9 +95,9 @@ impl Calls {
             }
             let killed = (before + 1..).take_while(|nth| is_killed_at((name, *nth))).count();
             let killed = u32::try_from(killed).unwrap();
-            // How often memory is asked for, or a pipe is read, may differ a little.
+            // How often memory is asked for, a pipe is read, or a file of /proc is opened, differs with what else the machine does.
             assert!(
-                !changes(name) || killed + 2 >= all - before,
+                !changes(name) || name == "openat" || killed + 2 >= all - before,
                 "{name}: {killed} places of {}",
                 all - before
             );

@@ -25,7 +25,7 @@ const STORMS: u64 = 17;
 const WORKERS: &str = "3";
 /// How much more memory tracer may have in the second half of a storm than in the first: what waits in the rings while
 /// it does not get a processor is in its memory once it does.
-const GROWTH_KIB: u64 = 6 << 10;
+const GROWTH_KIB: u64 = 12 << 10;
 /// What tracer may take while ten thousand processes live and when they all end at once: 3 KiB for each, and the above.
 /// (How much it takes while they stand still is a row of the bench, with a budget.)
 const CROWD_KIB: u64 = GROWTH_KIB + 30_000;

@@ -145,7 +145,6 @@ fn a_key_reaches_the_command_also_where_nobody_types_into_it() {
 fn a_terminal_whose_output_nobody_takes_any_more_hangs_up() {
     let tracer = tests::tracer().into_os_string();
     let line = "$0 run -q --pty --log-dir ../log --tmpfs-path ../run -- yes | head -n 1";
-    let outcome =
-        tests::Trace::command(["sh".into(), "-c".into(), line.into(), tracer]).within(30).without_tracer();
+    let outcome = Trace::command(["sh".into(), "-c".into(), line.into(), tracer]).within(30).without_tracer();
     assert_eq!(outcome.stdout.trim_ascii(), b"y", "{}", outcome.stderr);
 }

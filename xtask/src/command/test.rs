@@ -22,6 +22,7 @@ use crate::workspace::Workspace;
 use crate::{child, privileged};
 
 pub(crate) fn execute(workspace: &Workspace, filters: &[String]) -> Result<()> {
+    child::hear_signals();
     let shm = Listing::take()?;
     build(workspace)?;
     let suites = live_suites(workspace)?;
@@ -38,6 +39,7 @@ pub(crate) fn one(
     name: &str,
     variables: &[(&str, &OsStr)],
 ) -> Result<()> {
+    child::hear_signals();
     let shm = Listing::take()?;
     build(workspace)?;
     let begins = format!("{suite}-");
