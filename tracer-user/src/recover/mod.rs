@@ -45,7 +45,7 @@ use scan::{Found, Ground, Opened, Refused};
 pub const MIN_AGE: Duration = Duration::from_secs(30);
 
 /// Sessions that are brought to the disk together; so many locks are held.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// The most bytes that a trace file has, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
