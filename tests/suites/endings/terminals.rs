@@ -28,6 +28,14 @@ fn what_is_piped_in_is_typed_and_its_end_is_the_end() {
 }
 
 #[test]
+fn a_command_that_closes_its_terminal_is_not_hung_up_and_may_open_it_again() {
+    // As cat does in its last moments, and a daemon for long.
+    let script = "tty=$(tty); exec </dev/null >/dev/null 2>&1; sleep 0.6; echo again >$tty; exit 5";
+    let session = Trace::sh(script).flags(["--pty", "-q"]).run();
+    assert_eq!((status(&session), stdout(&session).as_str()), (5, "again\r\n"));
+}
+
+#[test]
 fn the_terminal_of_a_command_that_runs_as_somebody_else_is_that_users() {
     let session =
         Trace::sh("stat -c %U $(tty); echo more >$(tty)").flags(["--pty", "-q", "--user", "nobody"]).run();

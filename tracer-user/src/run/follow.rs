@@ -72,6 +72,7 @@ enum Woken {
     Round,
     SearchIsUp,
     Output,
+    Tick,
     Other,
 }
 
@@ -145,7 +146,7 @@ impl<'a> Follower<'a> {
                         () = self.listener.woken() => Woken::Other,
                         () = self.gone.one_ended() => Woken::Other,
                         _ = round.tick() => Woken::Round,
-                        _ = tick.tick() => Woken::Other,
+                        _ = tick.tick() => Woken::Tick,
                         () = self.streams.ready() => Woken::Output,
                     }
                 } => woken,
@@ -169,6 +170,7 @@ impl<'a> Follower<'a> {
             Woken::Output => return self.output(),
             Woken::Up(timer) => self.up(timer),
             Woken::Signal(sent) => self.signal(sent).await,
+            Woken::Tick => self.streams.look_again(),
             Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
         self.catch_up();

@@ -83,7 +83,8 @@ impl Streams {
             streams.pipe(stderr(), "stderr", lookout.as_ref())?
         };
         let from = Port::new(pty.outside()?, Interest::READABLE)?;
-        streams.output.push(Relay::new(from, Port::output(stdout())?, "stdout").looking(lookout));
+        let relay = Relay::new(from, Port::output(stdout())?, "stdout").looking(lookout);
+        streams.output.push(relay.reopening());
         ends.terminal = Some(inside);
         streams.pty = Some(pty);
         Ok((streams, ends))
@@ -123,11 +124,17 @@ impl Streams {
         }
         let seen = together(self.output.iter_mut().map(Relay::step));
         // The terminal's relay is the last one. Where nobody takes its output any more the terminal hangs up, as one does
-        // that nobody sits at: else the command would wait for somebody who is gone.
+        // that nobody sits at: else the command would wait for somebody who is gone. It does not where it is the command that
+        // has closed it.
         if self.pty.is_some() && self.output.last().is_some_and(Relay::is_done) {
             (self.typed, self.pty) = (None, None);
         }
         seen
+    }
+
+    /// Looks whether a terminal that nobody had open has something to read again.
+    pub(super) fn look_again(&mut self) {
+        self.output.iter_mut().for_each(Relay::look_again);
     }
 
     /// Whether output waits for its reader: then the command is not silent, it is not heard.

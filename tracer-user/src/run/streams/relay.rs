@@ -36,6 +36,10 @@ pub(super) struct Relay {
     lookout: Option<Lookout>,
     /// What stands for the end of the stream, where closing does not: a terminal's VEOF.
     eof: Option<u8>,
+    /// The other end may be opened again when nobody has it open: a terminal's.
+    reopens: bool,
+    /// Nobody has the other end open for now.
+    unopened: bool,
 }
 
 impl Relay {
@@ -49,7 +53,19 @@ impl Relay {
             last: None,
             lookout: None,
             eof: None,
+            reopens: false,
+            unopened: false,
         }
+    }
+
+    /// That nobody has the other end open is not its end: a terminal is opened by its name again.
+    pub(super) fn reopening(self) -> Self {
+        Self { reopens: true, ..self }
+    }
+
+    /// Somebody may have the other end open again.
+    pub(super) fn look_again(&mut self) {
+        self.unopened = false;
     }
 
     /// Looks for something on the way.
@@ -66,6 +82,7 @@ impl Relay {
     pub(super) async fn ready(&self) {
         match &self.from {
             _ if self.holds() > 0 => self.to.writable().await,
+            Some(_) if self.unopened => self.to.broken().await,
             Some(from) => tokio::select! {
                 () = from.readable() => {}
                 () = self.to.broken() => {}
@@ -141,6 +158,7 @@ impl Relay {
         self.written = 0;
         let read = from.read(&mut self.piece);
         match read {
+            Ok(0) if self.reopens => self.unopened = true,
             Ok(0) => self.close(),
             Ok(_) => {
                 self.last = self.piece.last().copied();
