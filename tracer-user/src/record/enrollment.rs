@@ -8,12 +8,14 @@
 //! The kernel gives it back when that process ends, in whatever way.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, openat, renameat_with, unlinkat,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::process::identity::{Identity, Ticks};
@@ -71,6 +73,9 @@ pub struct Enrollment {
     /// Where anomalies begin.
     #[serde(default)]
     pub thresholds: serde_json::Value,
+    /// The log directory, absolute, that a recovery was about to put the session into, where that is not `log_dir`.
+    #[serde(default)]
+    pub recovered_to: Option<String>,
 }
 
 impl Enrollment {
@@ -98,26 +103,50 @@ pub struct Enrolled {
 impl Enrolled {
     /// Writes the sidecar beside its place and renames it in, so that nobody sees half of it.
     pub fn write(runtime: &Path, enrollment: &Enrollment) -> io::Result<Self> {
-        let name = name(enrollment.root());
-        let (new, path) = (runtime.join(format!(".{name}")), runtime.join(name));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        let placed = flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(io::Error::from)
-            .and_then(|()| file.write_all(&serde_json::to_vec(enrollment)?))
-            .and_then(|()| file.sync_all())
-            .and_then(|()| Ok(renameat_with(CWD, &new, CWD, &path, RenameFlags::NOREPLACE)?));
-        if let Err(error) = placed {
-            // The error is what matters; a leftover is recognised by its name, and goes with the next recovery.
-            let _ = std::fs::remove_file(&new);
-            return Err(error);
-        }
-        Ok(Self { _file: file, path })
+        let file = put(CWD, runtime, enrollment, RenameFlags::NOREPLACE)?;
+        Ok(Self { _file: file, path: runtime.join(name(enrollment.root())) })
     }
 
     /// Removes it: the session is in its place.
     pub fn withdraw(self) -> io::Result<()> {
         super::remove(&self.path)
     }
+}
+
+/// Writes `enrollment` in the place of the sidecar in `dir` that is there, whose lock the caller has. The new one is locked
+/// before anybody can find it.
+pub fn rewrite(dir: impl AsFd, enrollment: &Enrollment) -> io::Result<File> {
+    let dir = dir.as_fd();
+    // Only who has the lock comes here, so what is there was left by somebody who was killed.
+    remove_new(dir, enrollment.root())?;
+    put(dir, Path::new(""), enrollment, RenameFlags::empty())
+}
+
+/// Removes what was left of a sidecar of `root` that was being written. Only for who has the lock.
+pub fn remove_new(dir: impl AsFd, root: Identity) -> io::Result<()> {
+    match unlinkat(dir, format!(".{}", name(root)), AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes a sidecar beside its place in `path` below `dir`, locks it and renames it in.
+fn put(dir: BorrowedFd<'_>, path: &Path, enrollment: &Enrollment, flags: RenameFlags) -> io::Result<File> {
+    let name = name(enrollment.root());
+    let (new, place) = (path.join(format!(".{name}")), path.join(name));
+    let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mut file = File::from(openat(dir, &new, create, Mode::RUSR | Mode::WUSR)?);
+    let placed = flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(io::Error::from)
+        .and_then(|()| file.write_all(&serde_json::to_vec(enrollment)?))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| Ok(renameat_with(dir, &new, dir, &place, flags)?));
+    if let Err(error) = placed {
+        // The error is what matters; a leftover is recognised by its name, and goes with the next recovery.
+        let _ = unlinkat(dir, &new, AtFlags::empty());
+        return Err(error);
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -139,6 +168,7 @@ pub(crate) fn made(pid: u32, start: u64) -> Enrollment {
         reader: None,
         redact_args: false,
         thresholds: serde_json::Value::Null,
+        recovered_to: None,
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
-//! - `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
+//! - `places`: where a session goes, and where it may be already. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
 //!   from that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
@@ -16,6 +16,7 @@
 pub mod claim;
 pub mod gates;
 mod older;
+mod places;
 pub mod rebuild;
 pub mod scan;
 mod write;
@@ -240,13 +241,19 @@ impl Recovery<'_> {
     }
 
     /// Does what was decided about a session that nobody else works on.
-    fn act(&self, mut report: Report, enrollment: Enrollment, lock: Opened, trace: Option<File>) -> Told {
+    fn act(
+        &self,
+        mut report: Report,
+        mut enrollment: Enrollment,
+        mut lock: Opened,
+        trace: Option<File>,
+    ) -> Told {
         report.session_id = Some(enrollment.session_id.clone());
         match report.decision.action {
             _ if self.request.dry_run => {}
             Action::Leave => {}
             Action::Remove => report.error = self.remove(&enrollment).err(),
-            Action::Finish => match write::write(self.request, &enrollment, trace) {
+            Action::Finish => match write::write(self, (&mut enrollment, &mut lock), trace) {
                 Ok(written) => {
                     report.session = Some(written.place);
                     report.damaged_lines = written.damaged;
@@ -292,8 +299,10 @@ impl Recovery<'_> {
 
     /// Removes what a session was made of. The sidecar last: without it nobody would know whose the other files are.
     fn remove(&self, enrollment: &Enrollment) -> Result<(), String> {
-        older::remove(enrollment)?;
+        older::remove(enrollment);
         let root = enrollment.root();
+        let new = self.ground.remove_rewritten(root);
+        new.map_err(|error| format!("what is left of its sidecar can't be removed ({error})"))?;
         for name in [spool::name(root), enrollment::name(root)] {
             self.ground.remove(&name).map_err(|error| format!("{name} can't be removed ({error})"))?;
         }

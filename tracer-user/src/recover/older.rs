@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -17,14 +17,19 @@ use crate::record::enrollment::Enrollment;
 use crate::record::{older, trace_file::TraceFile};
 use crate::session::finish::sessions;
 use crate::session::id::SessionId;
-use crate::session::text::decode;
+use crate::session::text::{Text, decode};
 
 /// How long what no sidecar tells of is left.
 pub(super) const LEFT: Duration = Duration::from_hours(24);
 
 /// The log directory that a sidecar names.
 pub(super) fn log_dir(enrollment: &Enrollment) -> Option<PathBuf> {
-    let told = PathBuf::from(std::ffi::OsString::from_vec(decode(enrollment.log_dir.as_deref()?)));
+    absolute(enrollment.log_dir.as_deref()?)
+}
+
+/// A path as a sidecar tells it.
+pub(super) fn absolute(told: &str) -> Option<PathBuf> {
+    let told = PathBuf::from(std::ffi::OsString::from_vec(decode(told)));
     told.is_absolute().then_some(told)
 }
 
@@ -67,10 +72,15 @@ pub(super) fn tell_what_is_missing(enrollment: &Enrollment, whole: &TraceFile) {
     }
 }
 
-/// Removes the older rows of a sidecar's session.
-pub(super) fn remove(enrollment: &Enrollment) -> Result<(), String> {
-    let Some(path) = path(enrollment) else { return Ok(()) };
-    older::remove(&path).map_err(|error| format!("{} can't be removed ({error})", path.display()))
+/// Removes the older rows of a sidecar's session. Where that fails they only take room: nobody reads them any more.
+pub(super) fn remove(enrollment: &Enrollment) {
+    let Some(path) = path(enrollment) else { return };
+    if let Err(error) = older::remove(&path) {
+        log::warn!(
+            "{} can't be removed ({error}); nobody needs it any more: remove it",
+            Text(path.as_os_str().as_bytes())
+        );
+    }
 }
 
 /// Hands on each file of older rows in `log_dir` that nobody will ask for any more.

@@ -244,6 +244,62 @@ fn a_session_whose_tracer_died_after_it_was_in_place_is_not_made_again() {
     assert!(host.left().is_empty());
 }
 
+/// A crash whose tracer wanted its session in the log directory of the host.
+fn crash_with_place(host: &Host) {
+    let log = host.log().to_str().unwrap().to_owned();
+    host.enrol(NOBODYS, |it| it.log_dir = Some(log));
+    host.trace(NOBODYS, &rows(NOBODYS));
+}
+
+#[test]
+fn a_session_that_is_in_its_place_is_found_there_whatever_log_directory_is_asked_for() {
+    let host = Host::new();
+    let there = Request { log_dir: Some(host.dir.path().join("there")), ..host.request() };
+    for before in [host.request(), Request { log_dir: None, default_log_dir: None, ..host.request() }] {
+        crash_with_place(&host);
+        reports(&before);
+    }
+    crash_with_place(&host);
+    let reports = reports(&there);
+    assert_eq!(one(&reports).session, Some(host.log().join(format!("sessions/s-{NOBODYS}-5"))));
+    assert_eq!((host.sessions().len(), host.lines("sessions.jsonl").len()), (1, 1));
+    assert!(host.left().is_empty() && !host.dir.path().join("there").exists());
+}
+
+#[test]
+fn where_a_recovery_was_about_to_put_it_is_noted_and_the_next_one_looks_there() {
+    let host = Host::new();
+    let there = host.dir.path().join("there");
+    crash_with_place(&host);
+    reports(&Request { log_dir: Some(there.clone()), ..host.request() });
+    // It died before it could remove anything.
+    crash_with_place(&host);
+    let noted = |it: &mut Enrollment| it.recovered_to = Some(there.to_str().unwrap().to_owned());
+    fs::remove_file(host.runtime.join(format!("tracer_enrollment_{NOBODYS}_5.json"))).unwrap();
+    host.enrol(NOBODYS, noted);
+    let away = host.dir.path().join("away");
+    fs::rename(&there, &away).unwrap();
+    let reports_now = host.recover();
+    assert!(one(&reports_now).error.as_ref().unwrap().contains("mount"), "{reports_now:?}");
+    assert_eq!((host.left().len(), host.sessions().len()), (2, 0));
+    fs::rename(&away, &there).unwrap();
+    assert_eq!(one(&host.recover()).error, None);
+    assert_eq!((host.left().len(), host.sessions().len()), (0, 0));
+    assert_eq!(fs::read_dir(there.join("sessions")).unwrap().count(), 1);
+}
+
+#[test]
+fn older_rows_that_cannot_be_removed_are_in_nobodys_way() {
+    let host = Host::new();
+    crash_with_place(&host);
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    let root = Identity { pid: NOBODYS, start: Ticks(5) };
+    let older = older::path(&host.log().join("sessions"), &format!("s-{NOBODYS}-5"), &boot_id, root);
+    fs::create_dir_all(older).unwrap();
+    assert_eq!((one(&host.recover()).error.as_deref(), host.left().len()), (None, 0));
+    assert_eq!(host.recover(), []);
+}
+
 #[test]
 fn a_session_of_somebody_else_under_the_same_id_is_not_touched() {
     let host = Host::new();

@@ -1,12 +1,14 @@
 //! The session of a crash, by the same way as any other.
 
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use super::rebuild::{Rebuilt, rebuild};
-use super::{Request, older};
+use super::scan::Opened;
+use super::{Recovery, older, places};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::enrollment::Enrollment;
@@ -24,42 +26,35 @@ pub(super) struct Written {
     pub(super) damaged: usize,
 }
 
-/// Writes the session of `enrollment`. If its tracer, or a recovery, died right after it did that, it is there already.
+/// Writes the session of a sidecar that is locked. If its tracer, or a recovery, died right after it did that, it is there
+/// already, wherever that was.
 pub(super) fn write(
-    request: &Request,
-    enrollment: &Enrollment,
+    recovery: &Recovery<'_>,
+    (enrollment, lock): (&mut Enrollment, &mut Opened),
     trace: Option<File>,
 ) -> Result<Written, String> {
     let id: SessionId =
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
+    let wanted = places::wanted(recovery.request, enrollment)?;
+    if let Some(place) = places::found(recovery.request, enrollment, &id)? {
+        return Ok(Written { place, damaged: 0 });
+    }
     // Before anything is made there: where its log directory is missing, older rows may be too.
     let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
-    let log_dir = match LogDir::open(&log_dir(request, enrollment)?, &id) {
-        Ok(log_dir) => {
-            log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later()
-        }
-        Err(FinishError::Exists { id, path }) => {
-            let place = LogDir::holding(&path, &id, enrollment.root(), &enrollment.boot_id);
-            return place.map(|place| Written { place, damaged: 0 }).map_err(|error| error.to_string());
-        }
-        Err(error) => return Err(error.to_string()),
-    };
-    log_dir.clear_staging(&id);
+    let log_dir = LogDir::open(&wanted, &id).map_err(|error| error.to_string())?;
+    let log_dir = log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later();
+    places::clear_staging(enrollment, &wanted, &id);
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
+    if places::is_to_be_noted(enrollment, &wanted) {
+        enrollment.recovered_to = Some(Text(wanted.as_os_str().as_bytes()).to_string());
+        let rewritten = recovery.ground.rewrite(enrollment);
+        *lock = rewritten.map_err(|error| format!("its sidecar can't be written again ({error})"))?;
+    }
     let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
     let place = conclude(&log_dir, &id, enrollment, rebuilt).map_err(|error| error.to_string())?;
     Ok(Written { place, damaged })
-}
-
-fn log_dir(request: &Request, enrollment: &Enrollment) -> Result<PathBuf, String> {
-    let log_dir = request
-        .log_dir
-        .clone()
-        .or_else(|| older::log_dir(enrollment))
-        .or_else(|| request.default_log_dir.clone());
-    log_dir.ok_or_else(|| "nobody says where its session goes; give --log-dir".to_owned())
 }
 
 fn conclude(

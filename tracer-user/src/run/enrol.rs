@@ -57,5 +57,6 @@ fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) 
         reader: plan.reader.map(|reader| (reader.uid, reader.gid)),
         redact_args: plan.redact,
         thresholds: serde_json::to_value(plan.thresholds).unwrap_or_default(),
+        recovered_to: None,
     }
 }

@@ -86,6 +86,15 @@ impl LogDir {
     /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
     /// session has no place is better told before hours of work than after.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
+        let dir = Self::at(path)?;
+        match dir.is_free(id) {
+            true => Ok(dir),
+            false => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
+        }
+    }
+
+    /// Makes `path`, or takes it as it is.
+    pub fn at(path: &Path) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = sessions(path);
         // To make what is there costs as much as to make it: a recovery comes here for each session.
@@ -99,11 +108,16 @@ impl LogDir {
             }
         }
         access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
-        let dir = Self { path: path.to_owned(), reader: None, synced_later: false };
-        match std::fs::symlink_metadata(dir.session(id)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(dir),
-            _ => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
-        }
+        Ok(Self { path: path.to_owned(), reader: None, synced_later: false })
+    }
+
+    /// Whether there is nothing of the name `id`.
+    #[must_use]
+    pub fn is_free(&self, id: &SessionId) -> bool {
+        let found = std::fs::symlink_metadata(self.session(id));
+        found.is_err_and(|error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        })
     }
 
     /// Where sessions lie.
@@ -135,48 +149,49 @@ impl LogDir {
         self.sessions().join(format!(".{id}.{}", std::process::id()))
     }
 
-    /// Removes what a tracer or a recovery left that was killed while it built the session `id`. Only for who has claimed it.
-    pub fn clear_staging(&self, id: &SessionId) {
-        let begins = format!(".{id}.");
-        let Ok(entries) = std::fs::read_dir(self.sessions()) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let builder = name.to_str().and_then(|name| name.strip_prefix(&begins));
-            if builder.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
-                // It only takes room; nobody takes it for a session.
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-
-    /// The session `id` of the log directory `path`, if it is that of `root` in that boot; it gets its line in the index if
-    /// whoever put it there died before that.
+    /// Where the log directory `path` has the session `id`, if that is the one of `root` in that boot; it gets its line in
+    /// the index if whoever put it there died before that.
     pub fn holding(
         path: &Path,
         id: &SessionId,
         root: Identity,
         boot_id: &str,
-    ) -> Result<PathBuf, FinishError> {
-        let (log_dir, exists) = (
-            Self { path: path.to_owned(), reader: None, synced_later: true },
-            FinishError::Exists { id: id.clone(), path: path.to_owned() },
-        );
+    ) -> Result<Option<PathBuf>, FinishError> {
+        let log_dir = Self { path: path.to_owned(), reader: None, synced_later: true };
+        if log_dir.is_free(id) {
+            return Ok(None);
+        }
         let place = log_dir.session(id);
         let summary = read_summary(&place).unwrap_or_default();
         let of = (summary["pid"].as_u64(), summary["starttime_ticks"].as_u64(), summary["boot_id"].as_str());
         if of != (Some(root.pid.into()), Some(root.start.0), Some(boot_id)) {
-            return Err(exists);
+            return Ok(None);
         }
         let index = log_dir.index();
         let in_place = || std::fs::symlink_metadata(&place).is_ok();
         index::repair(&index, id, summary, in_place)
             .map_err(|why| FinishError::Write { path: index.clone(), why })?;
-        Ok(place)
+        Ok(Some(place))
     }
 
     /// Their index.
     pub(super) fn index(&self) -> PathBuf {
         self.path.join("sessions.jsonl")
+    }
+}
+
+/// Removes what a tracer or a recovery left in a log directory that was killed while it built the session `id` there. Only for
+/// who has claimed it.
+pub fn clear_staging(log_dir: &Path, id: &SessionId) {
+    let begins = format!(".{id}.");
+    let Ok(entries) = std::fs::read_dir(sessions(log_dir)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let builder = name.to_str().and_then(|name| name.strip_prefix(&begins));
+        if builder.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
+            // It only takes room; nobody takes it for a session.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -132,13 +132,17 @@ pub fn repair(
     mut summary: Value,
     in_place: impl FnOnce() -> bool,
 ) -> io::Result<()> {
+    // A log directory that became read-only may be complete all the same.
+    if read(index).is_ok_and(|text| has_line(&text, id)) {
+        return Ok(());
+    }
     let mut file = locked(index)?;
     if !in_place() {
         return Ok(());
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    if lines::<Value>(index, &text).iter().any(|(_, line)| line["session_id"] == id.as_str()) {
+    if has_line(&text, id) {
         return Ok(());
     }
     let words = summary["command"].as_array().map_or(0, Vec::len);
@@ -155,6 +159,16 @@ pub fn repair(
     let mut text = serde_json::to_vec(&line)?;
     text.push(b'\n');
     append_line(&file, &text)
+}
+
+/// Whether a session has its line.
+fn has_line(text: &[u8], id: &SessionId) -> bool {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        session_id: &'a str,
+    }
+    let lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Line<'_>>);
+    lines.flatten().any(|line| line.session_id == id.as_str())
 }
 
 /// The index as it is, for who needs no lock.
