@@ -67,7 +67,7 @@ fn a_link_in_the_place_of_the_index_is_not_followed_and_the_session_is_whole() {
 
 #[test]
 fn a_link_where_the_session_is_to_be_built_goes_and_what_is_behind_it_stays() {
-    let script = "mkdir -p elsewhere/kept $L/sessions; ln -s $PWD/elsewhere $L/sessions/.mine.$$; \
+    let script = "mkdir -p elsewhere/kept $L/sessions; ln -s $PWD/elsewhere $L/sessions/.mine.$$_$(cut -d' ' -f22 /proc/$$/stat); \
                   exec $T --session-id mine -- true";
     let outcome = sudo(script);
     assert_eq!(outcome.status.code(), Some(0), "{}", outcome.stderr);

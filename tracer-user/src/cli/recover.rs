@@ -76,6 +76,7 @@ impl Recover {
             default_log_dir: default_log_dir().ok(),
             min_age: self.min_age,
             dry_run: self.dry_run,
+            reserved: None,
         })
     }
 }
@@ -144,8 +145,12 @@ fn line(report: &Report, dry_run: bool) -> String {
                 1 => ", but for a damaged line".to_owned(),
                 more => format!(", but for {more} damaged lines"),
             };
+            let another = match &report.enrolled_id {
+                Some(id) => format!(", since {} is another's", for_terminal(id.as_bytes())),
+                None => String::new(),
+            };
             format!(
-                "{file}: recovered, {reason} ({gate}); session {}{damaged}",
+                "{file}: recovered, {reason} ({gate}); session {}{another}{damaged}",
                 for_terminal(place.as_bytes())
             )
         }
@@ -167,6 +172,7 @@ mod tests {
             file: "a\nb".to_owned(),
             decision: Decision { gate: Gate::G5, action, reason: "its process is gone" },
             session_id: Some("s".to_owned()),
+            enrolled_id: None,
             session: Some("/log/sessions/s".into()),
             damaged_lines: 1,
             error: None,
@@ -180,6 +186,8 @@ mod tests {
             "a\\nb: recovered, its process is gone (G5); session /log/sessions/s, but for a damaged line";
         assert_eq!(told, expected);
         assert_eq!(line(&report(Action::Remove), true), "a\\nb: would be removed, its process is gone (G5)");
+        let renamed = Report { enrolled_id: Some("x".to_owned()), ..report(Action::Finish) };
+        assert!(line(&renamed, false).contains("session /log/sessions/s, since x is another's, but for"));
         let failed = Report { error: Some("no room".to_owned()), ..report(Action::Finish) };
         assert_eq!(line(&failed, false), "a\\nb: left, no room (G5)");
     }
@@ -190,6 +198,7 @@ mod tests {
             file: format!("tracer_trace_{number}_88.jsonl"),
             decision: Decision { gate, action, reason },
             session_id: None,
+            enrolled_id: None,
             session: None,
             damaged_lines: 0,
             error: None,

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
-//! - `places`: where a session goes, and where it may be already. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
+//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
 //!   from that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
@@ -15,6 +15,7 @@
 
 pub mod claim;
 pub mod gates;
+mod live;
 mod older;
 mod places;
 pub mod rebuild;
@@ -37,9 +38,11 @@ use crate::record::enrollment::{self, Enrollment};
 use crate::record::runtime::RuntimeDirError;
 use crate::record::spool;
 use crate::session::finish;
+use crate::session::id::SessionId;
 use crate::session::text::Text;
 use claim::{Claim, Intent, claim};
 use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sidecar, decide};
+use live::Live;
 use scan::{Found, Ground, Opened, Refused};
 
 /// Younger files may be live.
@@ -64,6 +67,17 @@ pub struct Request {
     pub min_age: Duration,
     /// Decide only.
     pub dry_run: bool,
+    /// What the run has beside which this is done.
+    pub reserved: Option<Reserved>,
+}
+
+/// The id of a run that is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The id.
+    pub id: SessionId,
+    /// Where its session will be.
+    pub log_dir: PathBuf,
 }
 
 /// Why nothing was recovered.
@@ -92,6 +106,8 @@ pub struct Report {
     pub decision: Decision,
     /// The session that it belongs to.
     pub session_id: Option<String>,
+    /// The id that the session was enrolled under, where that was another's and `session_id` is one beside it.
+    pub enrolled_id: Option<String>,
     /// Where the session is now.
     #[serde(serialize_with = "as_text")]
     pub session: Option<PathBuf>,
@@ -104,7 +120,15 @@ pub struct Report {
 impl Report {
     fn new(file: impl Into<String>, decision: Decision) -> Self {
         let file = file.into();
-        Self { file, decision, session_id: None, session: None, damaged_lines: 0, error: None }
+        Self {
+            file,
+            decision,
+            session_id: None,
+            enrolled_id: None,
+            session: None,
+            damaged_lines: 0,
+            error: None,
+        }
     }
 }
 
@@ -123,7 +147,8 @@ pub fn recover(
     let (boot_id, now) = (boot_id.trim(), SystemTime::now());
     sweep(request, boot_id, now, &mut report);
     let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
-    let recovery = Recovery { request, ground: &ground, boot_id, now };
+    let live = Live::new(&ground, request.reserved.as_ref());
+    let recovery = Recovery { request, ground: &ground, live, boot_id, now };
     let mut written = Vec::new();
     let walked = ground.names(|name| {
         if stop.load(Ordering::Relaxed) {
@@ -184,6 +209,7 @@ struct Written {
 struct Recovery<'a> {
     request: &'a Request,
     ground: &'a Ground,
+    live: Live<'a>,
     boot_id: &'a str,
     now: SystemTime,
 }
@@ -256,6 +282,8 @@ impl Recovery<'_> {
             Action::Finish => match write::write(self, (&mut enrollment, &mut lock), trace) {
                 Ok(written) => {
                     report.session = Some(written.place);
+                    let id = report.session_id.replace(written.id.to_string());
+                    report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;
                     return Told::Written(Box::new(Written { report, enrollment, _lock: lock }));
                 }

@@ -8,8 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::{Request, older};
 use crate::record::enrollment::Enrollment;
-use crate::session::finish::{LogDir, clear_staging as clear, sessions};
+use crate::session::finish::{Held, LogDir, clear_staging as clear, sessions};
 use crate::session::id::SessionId;
+
+/// A session that is there already.
+pub(super) struct Found {
+    pub(super) place: PathBuf,
+    pub(super) id: SessionId,
+}
 
 /// Where it goes, absolute.
 pub(super) fn wanted(request: &Request, enrollment: &Enrollment) -> Result<PathBuf, String> {
@@ -25,7 +31,7 @@ pub(super) fn found(
     request: &Request,
     enrollment: &Enrollment,
     id: &SessionId,
-) -> Result<Option<PathBuf>, String> {
+) -> Result<Option<Found>, String> {
     let noted = enrollment.recovered_to.as_deref().and_then(older::absolute);
     let given = [&request.log_dir, &request.default_log_dir].map(|dir| absolute(dir.as_deref()));
     let [given, default] = given;
@@ -34,9 +40,8 @@ pub(super) fn found(
         if seen.contains(&dir) {
             continue;
         }
-        let place = LogDir::holding(&dir, id, enrollment.root(), &enrollment.boot_id);
-        if let Some(place) = place.map_err(|error| error.to_string())? {
-            return Ok(Some(place));
+        if let Some(found) = found_in(&dir, enrollment, id)? {
+            return Ok(Some(found));
         }
         seen.push(dir);
     }
@@ -49,12 +54,26 @@ pub(super) fn found(
     }
 }
 
+/// Where a log directory has it, under whatever name: its own, or one that was free.
+fn found_in(dir: &Path, enrollment: &Enrollment, id: &SessionId) -> Result<Option<Found>, String> {
+    let root = enrollment.root();
+    for (nth, name) in id.names(root.pid).enumerate() {
+        match LogDir::holding(dir, &name, root, &enrollment.boot_id).map_err(|error| error.to_string())? {
+            Held::Yes(place) => return Ok(Some(Found { place, id: name })),
+            // They are taken in order, and the first may have been kept for somebody.
+            Held::Free if nth > 0 => break,
+            Held::Free | Held::Another => {}
+        }
+    }
+    Ok(None)
+}
+
 /// Removes what was left where somebody began to write it, and died.
 pub(super) fn clear_staging(enrollment: &Enrollment, wanted: &Path, id: &SessionId) {
     let noted = enrollment.recovered_to.as_deref().and_then(older::absolute);
     let begun = [noted, older::log_dir(enrollment)].into_iter().flatten().filter(|dir| dir != wanted);
-    begun.for_each(|dir| clear(&dir, id));
-    clear(wanted, id);
+    begun.for_each(|dir| clear(&dir, id, enrollment.pid));
+    clear(wanted, id, enrollment.pid);
 }
 
 /// Whether nobody would look there.

@@ -41,6 +41,7 @@ impl Host {
             default_log_dir: None,
             min_age: Duration::ZERO,
             dry_run: false,
+            reserved: None,
         }
     }
 
@@ -300,27 +301,82 @@ fn older_rows_that_cannot_be_removed_are_in_nobodys_way() {
     assert_eq!(host.recover(), []);
 }
 
+fn same(enrollment: &mut Enrollment) {
+    enrollment.session_id = "same".to_owned();
+}
+
 #[test]
-fn a_session_of_somebody_else_under_the_same_id_is_not_touched() {
+fn a_session_of_somebody_else_under_the_same_id_is_not_touched_and_the_crash_gets_one_beside_it() {
     let host = Host::new();
-    let same = |it: &mut Enrollment| it.session_id = "same".to_owned();
+    let beside = format!("same-pid{}", NOBODYS + 1);
     host.enrol(NOBODYS, same);
     host.recover();
-    host.enrol(NOBODYS + 1, same);
-    assert!(one(&host.recover()).error.as_ref().unwrap().contains("same"));
-    assert_eq!((host.summary("same")["pid"].as_u64(), host.left().len()), (Some(NOBODYS.into()), 1));
+    for _ in 0..2 {
+        host.enrol(NOBODYS + 1, same);
+        let reports = host.recover();
+        let (id, enrolled) = (&one(&reports).session_id, &one(&reports).enrolled_id);
+        assert_eq!((id.as_deref(), enrolled.as_deref()), (Some(&*beside), Some("same")));
+    }
+    assert_eq!((host.summary("same")["pid"].as_u64(), host.left().len()), (Some(NOBODYS.into()), 0));
+    assert_eq!(host.summary(&beside)["session_id"], *beside);
+    let lines = host.lines("sessions.jsonl");
+    let ids: Vec<_> = lines.iter().map(|line| line["session_id"].as_str().unwrap()).collect();
+    assert_eq!((ids, host.sessions().len()), (vec!["same", &beside], 2));
+}
+
+#[test]
+fn an_id_is_left_to_the_run_that_is_on() {
+    let host = Host::new();
+    let log = host.log().to_str().unwrap().to_owned();
+    let beside = format!("same-pid{NOBODYS}");
+    // By the word of the run beside which this is done.
+    let reserved = Some(super::Reserved { id: "same".parse().unwrap(), log_dir: host.log() });
+    host.enrol(NOBODYS, same);
+    reports(&Request { reserved, ..host.request() });
+    assert_eq!(host.sessions(), [&*beside]);
+    fs::remove_dir_all(host.log()).unwrap();
+    // By its sidecar, which it holds; but not if its session will be elsewhere.
+    for (there, expected) in [(&*log, &*beside), ("/elsewhere", "same")] {
+        host.enrol(NOBODYS, same);
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+        let mut live = Enrollment { boot_id, log_dir: Some(there.to_owned()), ..made(NOBODYS + 1, 5) };
+        same(&mut live);
+        let live = Enrolled::write(&host.runtime, &live).unwrap();
+        host.recover();
+        assert_eq!((host.sessions(), host.left().len()), (vec![expected.to_owned()], 1));
+        live.withdraw().unwrap();
+        fs::remove_dir_all(host.log()).unwrap();
+    }
 }
 
 #[test]
 fn what_a_killed_builder_left_goes_and_what_another_builds_stays() {
     let host = Host::new();
     let sessions = host.log().join("sessions");
-    let mine = sessions.join(format!(".s-{NOBODYS}-5.77"));
-    let other = sessions.join(format!(".s-{NOBODYS}-5.1.77"));
-    [&mine, &other].into_iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+    let me = Stat::read(std::process::id()).unwrap();
+    let (pid, start) = (me.pid, me.start.0);
+    let id = format!("s-{NOBODYS}-5");
+    let gone =
+        [format!(".{id}.{NOBODYS}_1"), format!(".{id}.{pid}_{}", start + 1), format!(".{id}.{NOBODYS}")];
+    let beside = [format!(".{id}-pid{NOBODYS}.{NOBODYS}_1"), format!(".{id}-pid{NOBODYS}-2.{NOBODYS}_1")];
+    let others =
+        [format!(".{id}.{pid}_{start}"), format!(".{id}.1.{NOBODYS}_1"), format!(".{id}-pid7.{NOBODYS}_1")];
+    gone.iter()
+        .chain(&beside)
+        .chain(&others)
+        .for_each(|name| fs::create_dir_all(sessions.join(name)).unwrap());
     host.crash(NOBODYS);
-    host.recover();
-    assert_eq!((mine.exists(), other.exists()), (false, true));
+    let elsewhere = Request {
+        reserved: Some(super::Reserved { id: id.parse().unwrap(), log_dir: host.log() }),
+        ..host.request()
+    };
+    reports(&elsewhere);
+    let mut expected = others.to_vec();
+    expected.push(format!("{id}-pid{NOBODYS}"));
+    let mut left = host.sessions();
+    expected.sort();
+    left.sort();
+    assert_eq!(left, expected);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{Recovery, older, places};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::enrollment::Enrollment;
-use crate::session::finish::{FinishError, LogDir, Reader, finish};
+use crate::session::finish::{FinishError, LogDir, Name, Reader, finish};
 use crate::session::id::SessionId;
 use crate::session::recording::NOBODY;
 use crate::session::sum_up::{Ending, sum_up};
@@ -23,6 +23,8 @@ use crate::session::verdict::Verdict;
 /// A session in its place.
 pub(super) struct Written {
     pub(super) place: PathBuf,
+    /// Its id, which may be one beside that which it was enrolled under.
+    pub(super) id: SessionId,
     pub(super) damaged: usize,
 }
 
@@ -36,12 +38,12 @@ pub(super) fn write(
     let id: SessionId =
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
     let wanted = places::wanted(recovery.request, enrollment)?;
-    if let Some(place) = places::found(recovery.request, enrollment, &id)? {
-        return Ok(Written { place, damaged: 0 });
+    if let Some(places::Found { place, id }) = places::found(recovery.request, enrollment, &id)? {
+        return Ok(Written { place, id, damaged: 0 });
     }
     // Before anything is made there: where its log directory is missing, older rows may be too.
     let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
-    let log_dir = LogDir::open(&wanted, &id).map_err(|error| error.to_string())?;
+    let log_dir = LogDir::at(&wanted).map_err(|error| error.to_string())?;
     let log_dir = log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later();
     places::clear_staging(enrollment, &wanted, &id);
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
@@ -53,16 +55,18 @@ pub(super) fn write(
     let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
-    let place = conclude(&log_dir, &id, enrollment, rebuilt).map_err(|error| error.to_string())?;
-    Ok(Written { place, damaged })
+    let name = if recovery.live.has(&id, enrollment.root(), &wanted) { Name::Reserved } else { Name::Own };
+    let (place, id) =
+        conclude(&log_dir, (&id, name), enrollment, rebuilt).map_err(|error| error.to_string())?;
+    Ok(Written { place, id, damaged })
 }
 
 fn conclude(
     log_dir: &LogDir,
-    id: &SessionId,
+    (id, name): (&SessionId, Name),
     enrollment: &Enrollment,
     rebuilt: Rebuilt,
-) -> Result<PathBuf, FinishError> {
+) -> Result<(PathBuf, SessionId), FinishError> {
     let Rebuilt { mut recording, last_ns, .. } = rebuilt;
     let (lines, told) = recording.parts();
     let unseen = || Member::new(enrollment.root(), NOBODY, 0);
@@ -87,6 +91,7 @@ fn conclude(
         waited_cpu_us: None,
         completeness: Completeness::CRASHED,
     };
-    let summary = sum_up(&told, ending);
-    finish(log_dir, &summary, lines)
+    let mut summary = sum_up(&told, ending);
+    let place = finish(log_dir, &mut summary, lines, name)?;
+    Ok((place, summary.session_id))
 }

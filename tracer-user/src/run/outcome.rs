@@ -14,7 +14,7 @@ use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
-use crate::session::finish::{LogDir, finish};
+use crate::session::finish::{LogDir, Name, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
@@ -159,7 +159,12 @@ impl Outcome {
         let (lines, told) = recording.parts();
         let root = root(told.figures, facts.ended);
         let end = End::of(&plan.limits, facts);
-        let summary = sum_up(&told, ending(plan, &told, facts, &root, end));
+        let mut summary = sum_up(&told, ending(plan, &told, facts, &root, end));
+        let session = finish(log_dir, &mut summary, lines, Name::Own).map_err(|error| error.to_string());
+        if summary.session_id != plan.session_id && session.is_ok() {
+            let (wanted, got) = (&plan.session_id, &summary.session_id);
+            log::warn!("there is another session {wanted} by now; this one is {got}");
+        }
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
@@ -178,7 +183,7 @@ impl Outcome {
             anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
             summary: summary.to_json().unwrap_or_default(),
-            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
+            session,
         };
         if outcome.session.is_ok() {
             clear_away(recording, enrolled);

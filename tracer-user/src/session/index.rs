@@ -74,7 +74,7 @@ pub fn append(index: &Path, summary: &Summary<'_>, synced_later: bool) -> io::Re
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
         schema_version: summary.schema_version,
-        session_id: summary.session_id,
+        session_id: &summary.session_id,
         labels: summary.labels,
         command,
         command_truncated: command.len() < summary.command.len(),
