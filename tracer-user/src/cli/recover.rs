@@ -137,6 +137,11 @@ fn line(report: &Report, dry_run: bool) -> String {
         (Action::Remove, true) => format!("{file}: would be removed, {reason} ({gate})"),
         (Action::Remove, false) => format!("{file}: removed, {reason} ({gate})"),
         (Action::Finish, true) => format!("{file}: would be recovered, {reason} ({gate})"),
+        (Action::Finish, false) if report.session.is_none() => {
+            format!(
+                "{file}: removed, {reason} ({gate}); its session was in its place, and somebody removed it"
+            )
+        }
         (Action::Finish, false) => {
             let place = report.session.as_deref().map(|place| place.display().to_string());
             let place = place.unwrap_or_default();

@@ -280,8 +280,9 @@ impl Recovery<'_> {
             Action::Leave => {}
             Action::Remove => report.error = self.remove(&enrollment).err(),
             Action::Finish => match write::write(self, (&mut enrollment, &mut lock), trace) {
+                Ok(write::Written { place: None, .. }) => report.error = self.remove(&enrollment).err(),
                 Ok(written) => {
-                    report.session = Some(written.place);
+                    report.session = written.place;
                     let id = report.session_id.replace(written.id.to_string());
                     report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;

@@ -68,6 +68,18 @@ fn found_in(dir: &Path, enrollment: &Enrollment, id: &SessionId) -> Result<Optio
     Ok(None)
 }
 
+/// Whether a session that was there is not any more; an error: nobody can tell.
+pub(super) fn that_it_was_removed(enrollment: &Enrollment) -> Result<(), String> {
+    let sessions = older::log_dir(enrollment).map(|dir| sessions(&dir));
+    match sessions.filter(|sessions| !sessions.is_dir()) {
+        None => Ok(()),
+        Some(gone) => Err(format!(
+            "its session is in {0}, which is not there; mount it, or if it is gone for good: mkdir -p {0}",
+            gone.display()
+        )),
+    }
+}
+
 /// Removes what was left where somebody began to write it, and died.
 pub(super) fn clear_staging(enrollment: &Enrollment, wanted: &Path, id: &SessionId) {
     let noted = enrollment.recovered_to.as_deref().and_then(older::absolute);

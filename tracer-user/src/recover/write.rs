@@ -12,7 +12,7 @@ use super::{Recovery, older, places};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::enrollment::Enrollment;
-use crate::session::finish::{FinishError, LogDir, Name, Reader, finish};
+use crate::session::finish::{FinishError, LogDir, Name, Placed, Reader, finish};
 use crate::session::id::SessionId;
 use crate::session::recording::NOBODY;
 use crate::session::sum_up::{Ending, sum_up};
@@ -22,7 +22,8 @@ use crate::session::verdict::Verdict;
 
 /// A session in its place.
 pub(super) struct Written {
-    pub(super) place: PathBuf,
+    /// `None`: it was there, and somebody removed it.
+    pub(super) place: Option<PathBuf>,
     /// Its id, which may be one beside that which it was enrolled under.
     pub(super) id: SessionId,
     pub(super) damaged: usize,
@@ -39,7 +40,11 @@ pub(super) fn write(
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
     let wanted = places::wanted(recovery.request, enrollment)?;
     if let Some(places::Found { place, id }) = places::found(recovery.request, enrollment, &id)? {
-        return Ok(Written { place, id, damaged: 0 });
+        return Ok(Written { place: Some(place), id, damaged: 0 });
+    }
+    if enrollment.finished {
+        places::that_it_was_removed(enrollment)?;
+        return Ok(Written { place: None, id, damaged: 0 });
     }
     // Before anything is made there: where its log directory is missing, older rows may be too.
     let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
@@ -56,9 +61,10 @@ pub(super) fn write(
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
     let name = if recovery.live.has(&id, enrollment.root(), &wanted) { Name::Reserved } else { Name::Own };
-    let (place, id) =
-        conclude(&log_dir, (&id, name), enrollment, rebuilt).map_err(|error| error.to_string())?;
-    Ok(Written { place, id, damaged })
+    let placed = conclude(&log_dir, (&id, name), enrollment, rebuilt);
+    let (placed, id) = placed.map_err(|error| error.to_string())?;
+    // The next recovery finds it there, and adds its line.
+    placed.unindexed.map_or(Ok(Written { place: Some(placed.path), id, damaged }), Err)
 }
 
 fn conclude(
@@ -66,7 +72,7 @@ fn conclude(
     (id, name): (&SessionId, Name),
     enrollment: &Enrollment,
     rebuilt: Rebuilt,
-) -> Result<(PathBuf, SessionId), FinishError> {
+) -> Result<(Placed, SessionId), FinishError> {
     let Rebuilt { mut recording, last_ns, .. } = rebuilt;
     let (lines, told) = recording.parts();
     let unseen = || Member::new(enrollment.root(), NOBODY, 0);
@@ -92,6 +98,6 @@ fn conclude(
         completeness: Completeness::CRASHED,
     };
     let mut summary = sum_up(&told, ending);
-    let place = finish(log_dir, &mut summary, lines, name)?;
-    Ok((place, summary.session_id))
+    let placed = finish(log_dir, &mut summary, lines, name)?;
+    Ok((placed, summary.session_id))
 }

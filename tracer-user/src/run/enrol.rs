@@ -58,5 +58,6 @@ fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) 
         redact_args: plan.redact,
         thresholds: serde_json::to_value(plan.thresholds).unwrap_or_default(),
         recovered_to: None,
+        finished: false,
     }
 }

@@ -248,14 +248,23 @@ pub enum Name {
     Reserved,
 }
 
-/// Writes the session. Afterwards its directory is in place and the index has its line. Where its id is another session's
+/// A session in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why the index has no line of it, if it has none. What the session was made of must not go without a mark.
+    pub unindexed: Option<String>,
+}
+
+/// Writes the session. Afterwards its directory is in place, and the index has its line if that can be had. Where its id is another session's
 /// it is written under one beside it, and the summary says so: what was recorded is not lost by a name.
 pub fn finish(
     log_dir: &LogDir,
     summary: &mut Summary<'_>,
     lines: &mut Lines,
     name: Name,
-) -> Result<PathBuf, FinishError> {
+) -> Result<Placed, FinishError> {
     let id = summary.session_id.clone();
     let names = id.names(summary.pid).skip(usize::from(name == Name::Reserved));
     for name in names.filter(|name| log_dir.is_free(name)) {
@@ -269,7 +278,7 @@ pub fn finish(
     Err(FinishError::Exists { id, path: log_dir.path.clone() })
 }
 
-fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
+fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<Placed, FinishError> {
     let id = &summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let sync = |path: &Path| if log_dir.synced_later { Ok(()) } else { sync_directory(path) };
@@ -280,10 +289,10 @@ fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> 
         .and_then(|()| sync(&log_dir.sessions()));
     match written {
         Ok(()) => {
-            if let Err(error) = index::append(&index, summary, log_dir.synced_later) {
-                log::warn!("the session has no line in {} ({error})", index.display());
-            }
-            Ok(place)
+            let unindexed = index::append(&index, summary, log_dir.synced_later).err();
+            let unindexed =
+                unindexed.map(|why| format!("the session has no line in {} ({why})", index.display()));
+            Ok(Placed { path: place, unindexed })
         }
         Err((path, source)) => {
             // It is named below; a directory that can't even be removed adds nothing to that.
