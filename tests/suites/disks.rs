@@ -84,6 +84,25 @@ fn rows_that_were_moved_before_the_log_directory_was_full_are_kept_too() {
 }
 
 #[test]
+fn a_crash_whose_older_rows_are_not_mounted_waits_for_them_whoever_makes_the_directory_again() {
+    let crash = WORK.replace("exit 3", "kill -9 $PPID");
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log ../mount; mount -t tmpfs none ../mount; mount --bind ../mount ../log
+         {RUN} -q --spool-limit 64K -- sh -c '{crash}'; umount ../log
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         touch -d '1 minute ago' ../run/tracer-0/*
+         {RUN} -q -- true; ls ../log/sessions | wc -l; {RECOVER}; echo $?; rm -r ../log/*
+         mount --bind ../mount ../log; {RECOVER}; echo $?; umount ../log; mv ../mount/* ../log; umount ../mount"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((lines[0], lines[2], lines.last()), ("1", "1", Some(&"0")), "{stdout}\n{}", outcome.stderr);
+    assert!(lines[1].contains("another file system") && lines[1].contains("touch"), "{stdout}");
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.processes.len()), (&"crashed".into(), 151));
+}
+
+#[test]
 fn a_log_directory_that_cannot_be_written_from_the_start_is_told_before_anything_runs() {
     let outcome = Trace::inside(&format!(
         "mkdir ../log; mount -t tmpfs none ../log; mount -o remount,ro ../log; exec {RUN} -- touch ran"

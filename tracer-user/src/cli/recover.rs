@@ -150,12 +150,16 @@ fn line(report: &Report, dry_run: bool) -> String {
                 1 => ", but for a damaged line".to_owned(),
                 more => format!(", but for {more} damaged lines"),
             };
+            let lost = match report.lost_bytes {
+                0 => String::new(),
+                bytes => format!(", without {bytes} bytes of older rows that are gone"),
+            };
             let another = match &report.enrolled_id {
                 Some(id) => format!(", since {} is another's", for_terminal(id.as_bytes())),
                 None => String::new(),
             };
             format!(
-                "{file}: recovered, {reason} ({gate}); session {}{another}{damaged}",
+                "{file}: recovered, {reason} ({gate}); session {}{another}{damaged}{lost}",
                 for_terminal(place.as_bytes())
             )
         }
@@ -180,6 +184,7 @@ mod tests {
             enrolled_id: None,
             session: Some("/log/sessions/s".into()),
             damaged_lines: 1,
+            lost_bytes: 0,
             error: None,
         }
     }
@@ -206,6 +211,7 @@ mod tests {
             enrolled_id: None,
             session: None,
             damaged_lines: 0,
+            lost_bytes: 0,
             error: None,
         };
         let place = (!dry_run).then(|| "/var/log/tracer/sessions/0197a".into());

@@ -73,6 +73,9 @@ pub struct Enrollment {
     /// Where anomalies begin.
     #[serde(default)]
     pub thresholds: serde_json::Value,
+    /// Device and inode of the directory of sessions in `log_dir` when this was written, to know it again.
+    #[serde(default)]
+    pub sessions_dir: Option<(u64, u64)>,
     /// The log directory, absolute, that a recovery was about to put the session into, where that is not `log_dir`.
     #[serde(default)]
     pub recovered_to: Option<String>,
@@ -186,6 +189,7 @@ pub(crate) fn made(pid: u32, start: u64) -> Enrollment {
         reader: None,
         redact_args: false,
         thresholds: serde_json::Value::Null,
+        sessions_dir: None,
         recovered_to: None,
         finished: false,
     }

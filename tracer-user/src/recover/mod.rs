@@ -113,6 +113,8 @@ pub struct Report {
     pub session: Option<PathBuf>,
     /// Lines that were damaged, and are not in the session.
     pub damaged_lines: usize,
+    /// Bytes of older rows that are gone, and not in the session.
+    pub lost_bytes: u64,
     /// Why what was decided could not be done.
     pub error: Option<String>,
 }
@@ -127,6 +129,7 @@ impl Report {
             enrolled_id: None,
             session: None,
             damaged_lines: 0,
+            lost_bytes: 0,
             error: None,
         }
     }
@@ -276,6 +279,9 @@ impl Recovery<'_> {
     ) -> Told {
         report.session_id = Some(enrollment.session_id.clone());
         match report.decision.action {
+            Action::Finish if self.request.dry_run => {
+                report.error = trace.and_then(|trace| older::whole(&enrollment, trace).err());
+            }
             _ if self.request.dry_run => {}
             Action::Leave => {}
             Action::Remove => report.error = self.remove(&enrollment).err(),
@@ -286,6 +292,7 @@ impl Recovery<'_> {
                     let id = report.session_id.replace(written.id.to_string());
                     report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;
+                    report.lost_bytes = written.lost_bytes;
                     return Told::Written(Box::new(Written { report, enrollment, _lock: lock }));
                 }
                 Err(error) => report.error = Some(error),

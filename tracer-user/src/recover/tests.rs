@@ -450,7 +450,39 @@ fn without_their_log_directory_older_rows_may_come_back_and_without_their_file_t
     assert_eq!(host.left().len(), 2);
     fs::rename(&away, host.log()).unwrap();
     fs::remove_file(&older).unwrap();
-    assert_eq!((one(&reports(&there)).error.as_deref(), host.left().len()), (None, 0));
+    let lost = rows(NOBODYS).lines().next().unwrap().len() as u64 + 1;
+    let last = reports(&there);
+    assert_eq!((one(&last).error.as_deref(), one(&last).lost_bytes, host.left().len()), (None, lost, 0));
+}
+
+#[test]
+fn a_directory_of_another_file_system_is_not_the_one_that_older_rows_were_put_into() {
+    use super::older::is_same_place;
+    let then = Some((1, 10));
+    assert!(is_same_place(None, (2, 20)), "an older sidecar does not say");
+    assert!(is_same_place(then, (1, 10)) && is_same_place(then, (1, 11)), "it was made again");
+    assert!(is_same_place(then, (2, 10)), "it was mounted again");
+    assert!(!is_same_place(then, (2, 20)), "what it was mounted on");
+}
+
+#[test]
+fn on_a_bare_mount_point_where_somebody_made_the_directory_again_a_crash_waits_for_its_older_rows() {
+    let host = Host::new();
+    let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
+    let sidecar = host.runtime.join(format!("tracer_enrollment_{NOBODYS}_5.json"));
+    let text = fs::read_to_string(&sidecar).unwrap();
+    fs::write(&sidecar, text.replace("\"sessions_dir\":null", "\"sessions_dir\":[1000000,1]")).unwrap();
+    let away = host.dir.path().join("away");
+    fs::rename(host.log(), &away).unwrap();
+    fs::create_dir_all(host.log().join("sessions")).unwrap();
+    for request in [host.request(), Request { dry_run: true, ..host.request() }] {
+        assert!(one(&reports(&request)).error.as_ref().unwrap().contains("another file system"));
+        assert_eq!((host.left().len(), host.sessions().len()), (2, 0));
+    }
+    // By the word of whoever knows that they are gone.
+    fs::write(&older, "").unwrap();
+    assert_eq!(one(&host.recover()).error, None);
+    assert_eq!((host.left().len(), host.sessions().len()), (0, 1));
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(super) struct Written {
     /// Its id, which may be one beside that which it was enrolled under.
     pub(super) id: SessionId,
     pub(super) damaged: usize,
+    /// Bytes of older rows that are gone.
+    pub(super) lost_bytes: u64,
 }
 
 /// Writes the session of a sidecar that is locked. If its tracer, or a recovery, died right after it did that, it is there
@@ -40,11 +42,11 @@ pub(super) fn write(
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
     let wanted = places::wanted(recovery.request, enrollment)?;
     if let Some(places::Found { place, id }) = places::found(recovery.request, enrollment, &id)? {
-        return Ok(Written { place: Some(place), id, damaged: 0 });
+        return Ok(Written { place: Some(place), id, damaged: 0, lost_bytes: 0 });
     }
     if enrollment.finished {
         places::that_it_was_removed(enrollment)?;
-        return Ok(Written { place: None, id, damaged: 0 });
+        return Ok(Written { place: None, id, damaged: 0, lost_bytes: 0 });
     }
     // Before anything is made there: where its log directory is missing, older rows may be too.
     let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
@@ -52,6 +54,7 @@ pub(super) fn write(
     let log_dir = log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later();
     places::clear_staging(enrollment, &wanted, &id);
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
+    let lost_bytes = trace.as_ref().map_or(0, |trace| trace.lost().unwrap_or(0));
     if places::is_to_be_noted(enrollment, &wanted) {
         enrollment.recovered_to = Some(Text(wanted.as_os_str().as_bytes()).to_string());
         let rewritten = recovery.ground.rewrite(enrollment);
@@ -64,7 +67,7 @@ pub(super) fn write(
     let placed = conclude(&log_dir, (&id, name), enrollment, rebuilt);
     let (placed, id) = placed.map_err(|error| error.to_string())?;
     // The next recovery finds it there, and adds its line.
-    placed.unindexed.map_or(Ok(Written { place: Some(placed.path), id, damaged }), Err)
+    placed.unindexed.map_or(Ok(Written { place: Some(placed.path), id, damaged, lost_bytes }), Err)
 }
 
 fn conclude(
