@@ -12,9 +12,13 @@ use serde_json::{Map, Value};
 
 use super::clock::Time;
 use super::id::SessionId;
+use super::patience::Patience;
 use super::summary::{Reason, State, Subtype, Summary};
 use super::text::Text;
 use crate::process::identity::Ticks;
+
+/// With the lock of whatever index.
+static PATIENCE: Patience = Patience::new();
 
 /// Arguments of the command that the line has; the summary has all.
 const ARGUMENTS: usize = 16;
@@ -193,7 +197,7 @@ pub(super) fn plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
 pub(super) fn locked(index: &Path) -> io::Result<File> {
     loop {
         let file = plain(OpenOptions::new().read(true).append(true).create(true).mode(0o600), index)?;
-        flock(&file, FlockOperation::LockExclusive)?;
+        PATIENCE.lock(&file, index.display())?;
         let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
             return Ok(file);
