@@ -167,7 +167,7 @@ mod tests {
             orphan_names: Vec::new(),
             anomalies: Vec::new(),
             loss: Loss::default(),
-            summary: Vec::new(),
+            summary: Ok(Vec::new()),
             session: Ok(PathBuf::from("/var/log/tracer/sessions/1")),
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
+use super::apart::Apart;
 use super::ending::{Ending, Input, Timer, Why};
 use super::enrol::enrol;
 use super::gone::Gone;
@@ -47,6 +48,8 @@ pub(super) struct Follower<'a> {
     sampling: Sampling,
     search: Search,
     streams: Streams,
+    /// The command as a job of a shell, where it has a terminal of its own.
+    apart: Apart,
     ending: Ending,
     /// When the first ending came, nanoseconds since boot.
     since_ns: u64,
@@ -108,6 +111,7 @@ impl<'a> Follower<'a> {
             sampling: Sampling::new(plan.rhythm.scope),
             search: Search::new(plan.resolve_timeout),
             streams,
+            apart: Apart::default(),
             ending: Ending::new(plan.limits.policy()),
             since_ns: 0,
             timers: Timers::default(),
@@ -199,6 +203,9 @@ impl<'a> Follower<'a> {
         self.nothing_was_found();
         self.ended = Some(self.child.reap());
         self.happened(Input::Ended);
+        if self.ending.awaits_the_tree() {
+            self.streams.nobody_reads();
+        }
     }
 
     /// Who was killed together with the root, as by `timeout -s KILL`, ends a moment later than it: the session waits for that.

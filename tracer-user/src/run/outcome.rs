@@ -61,8 +61,8 @@ pub struct Outcome {
     pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
-    /// The bytes of `summary.json`, wherever the session is; empty: they can't be made.
-    pub summary: Vec<u8>,
+    /// The bytes of `summary.json`, wherever the session is; why they can't be made, if they can't.
+    pub summary: Result<Vec<u8>, String>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
 }
@@ -177,7 +177,7 @@ impl Outcome {
             orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
             anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
-            summary: summary.to_json().unwrap_or_default(),
+            summary: summary.to_json().map_err(|error| error.to_string()),
             session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
         };
         if outcome.session.is_ok() {
