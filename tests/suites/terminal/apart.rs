@@ -25,7 +25,10 @@ fn in_the_background_it_takes_no_key_and_in_the_foreground_all() {
     for flags in WAYS {
         let mut desk = Desk::with(Under::Nothing);
         let settings = desk.does("stty -a", 0, 0);
-        desk.line(&format!("{} &", with(flags, "sh -c 'stty -echo; echo go; read line; echo \"read $line\"; exec cat'")));
+        desk.line(&format!(
+            "{} &",
+            with(flags, "sh -c 'stty -echo; echo go; read line; echo \"read $line\"; exec cat'")
+        ));
         // Where the outer terminal is not passed through, it gives the end of the line a second return.
         desk.wait_for("go\r");
         desk.line("");
@@ -91,7 +94,10 @@ fn a_command_that_stops_itself_stops_its_job_and_gives_the_terminal_back() {
 #[test]
 fn one_that_handles_ctrl_z_or_ignores_it_decides() {
     let mut desk = Desk::with(Under::Nothing);
-    desk.line(&with("--pty", "sh -c 'trap \"echo no\" TSTP; echo go; until read a; do :; done; echo \"$a\"; exit 4'"));
+    desk.line(&with(
+        "--pty",
+        "sh -c 'trap \"echo no\" TSTP; echo go; until read a; do :; done; echo \"$a\"; exit 4'",
+    ));
     desk.wait_for("go\r\n");
     desk.send(CTRL_Z);
     desk.wait_for("no\r\n");

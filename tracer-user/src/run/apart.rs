@@ -3,7 +3,7 @@
 //! It leads the session of that terminal, and the kernel lets nobody stop by SIGTSTP, SIGTTIN or SIGTTOU in a process group
 //! whose parents are all in other sessions (`is_current_pgrp_orphaned`, kernel/exit.c). So tracer does what would have been
 //! done: whoever in the command's group has the default action is stopped by SIGSTOP, and a command that has a handler, or
-//! ignores it, decides for itself. The jobs of a shell inside have their parent in their session, and stop without tracer.
+//! ignores it, decides for itself. One that blocks it (as a shell does between fork and exec) is asked again a little later. The jobs of a shell inside have their parent in their session, and stop without tracer.
 //!
 //! When the command has stopped, by that or by itself, tracer puts its own terminal back and stops too, as the shell that
 //! waits for it would expect; and what lets tracer go on lets the command go on.
@@ -36,6 +36,8 @@ pub(super) struct Ask {
 pub(super) struct Apart {
     /// Why the command was stopped by tracer.
     ask: Option<Ask>,
+    /// What the command blocks at the moment.
+    blocked: Option<Ask>,
     /// Who was stopped together with it.
     others: Vec<Identity>,
 }
@@ -43,14 +45,21 @@ pub(super) struct Apart {
 impl Apart {
     /// Stops the command and its process group, as far as they take the signal's default action.
     pub(super) fn suspend(&mut self, child: &Child, programs: &Programs, ask: Ask) {
-        if !stops_by_default(child.pid, ask.signal) {
-            return;
+        match action(child.pid, ask.signal) {
+            Action::Own => return,
+            Action::Blocked { .. } => {
+                self.blocked = Some(ask);
+                return;
+            }
+            Action::Stop => {}
         }
         let group = child.group();
         let members = programs.members().map(|(id, _)| id);
         let others = members.filter(|id| {
             Pid::from_raw(id.pid.cast_signed()).is_some_and(|pid| {
-                pid != child.pid && getpgid(Some(pid)).ok() == group && stops_by_default(pid, ask.signal)
+                pid != child.pid
+                    && getpgid(Some(pid)).ok() == group
+                    && !matches!(action(pid, ask.signal), Action::Own)
             })
         });
         for id in others {
@@ -60,6 +69,17 @@ impl Apart {
         }
         self.ask = Some(ask);
         child.signal(libc::SIGSTOP);
+    }
+
+    /// After a while: whether the command still blocks what it blocked.
+    pub(super) fn look_again(&mut self, child: &Child, programs: &Programs) {
+        let Some(ask) = self.blocked.take() else { return };
+        match action(child.pid, ask.signal) {
+            Action::Blocked { waits: true } => self.blocked = Some(ask),
+            // It has taken the signal in another way (sigwait(3)), or has a handler by now.
+            Action::Blocked { waits: false } | Action::Own => {}
+            Action::Stop => self.suspend(child, programs, ask),
+        }
     }
 
     /// After SIGCHLD, and after SIGCONT (`continued`): see [`super::job::attend`], which does this for a job that shares its
@@ -104,10 +124,25 @@ fn is_in_foreground() -> bool {
     terminal.and_then(|terminal| tcgetpgrp(terminal).ok()) == Some(getpgrp())
 }
 
-/// Whether this signal would stop the process, were it not for its session. Who can't be asked decides for itself.
-fn stops_by_default(pid: Pid, signal: Number) -> bool {
-    let Ok(file) = fs::read(format!("/proc/{pid}/status")) else { return false };
+/// What a process does at a signal that stops jobs.
+enum Action {
+    /// It would stop, were it not for its session.
+    Stop,
+    /// It has a handler, or ignores it; or can't be asked.
+    Own,
+    /// Nothing for the time being. The signal `waits` until it does.
+    Blocked { waits: bool },
+}
+
+fn action(pid: Pid, signal: Number) -> Action {
+    let Ok(file) = fs::read(format!("/proc/{pid}/status")) else { return Action::Own };
     let status = Status::parse(&file);
-    let own = [status.blocked, status.ignored, status.caught];
-    own.iter().all(|set| set.is_some_and(|set| set & 1 << (signal - 1) == 0))
+    let is_in = |set: Option<u64>| set.is_none_or(|set| set & 1 << (signal - 1) != 0);
+    if is_in(status.ignored) || is_in(status.caught) {
+        Action::Own
+    } else if is_in(status.blocked) {
+        Action::Blocked { waits: is_in(status.pending()) }
+    } else {
+        Action::Stop
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use super::apart::Apart;
-use super::ending::{Ending, Input, Timer, Why};
+use super::ending::{Ending, Input, Orphans, Timer, Why};
 use super::enrol::enrol;
 use super::gone::Gone;
 use super::kill::Killing;
@@ -174,7 +174,10 @@ impl<'a> Follower<'a> {
             Woken::Output => return self.output(),
             Woken::Up(timer) => self.up(timer),
             Woken::Signal(sent) => self.signal(sent).await,
-            Woken::Tick => self.streams.look_again(),
+            Woken::Tick => {
+                self.streams.look_again();
+                self.apart.look_again(self.child, self.programs);
+            }
             Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
         self.catch_up();
@@ -202,6 +205,9 @@ impl<'a> Follower<'a> {
         self.hear_the_rest();
         self.nothing_was_found();
         self.ended = Some(self.child.reap());
+        if self.ending.why().is_none() && self.plan.limits.orphans != Orphans::Report {
+            self.recording.root_is_outlived();
+        }
         self.happened(Input::Ended);
         if self.ending.awaits_the_tree() {
             self.streams.nobody_reads();

@@ -12,8 +12,22 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// descriptors, so of those it takes more where it may have more.
 const NEEDS: [Need; 3] = [
     Need { resource: Resource::Nofile, least: 64, better: 1024, what: "open files", option: "-n", unit: 1 },
-    Need { resource: Resource::Stack, least: 1 << 20, better: 1 << 20, what: "KiB of stack", option: "-s", unit: 1024 },
-    Need { resource: Resource::As, least: 64 << 20, better: 64 << 20, what: "KiB of address space", option: "-v", unit: 1024 },
+    Need {
+        resource: Resource::Stack,
+        least: 1 << 20,
+        better: 1 << 20,
+        what: "KiB of stack",
+        option: "-s",
+        unit: 1024,
+    },
+    Need {
+        resource: Resource::As,
+        least: 64 << 20,
+        better: 64 << 20,
+        what: "KiB of address space",
+        option: "-v",
+        unit: 1024,
+    },
 ];
 
 struct Need {

@@ -80,6 +80,8 @@ impl Follower<'_> {
             signal if job::OF_TERMINALS.contains(&signal) && !is_running => stop_by(signal),
             signal if sent.keyed => self.keyed(signal),
             signal if job::OF_TERMINALS.contains(&signal) && self.streams.have_a_terminal() => {
+                // Its handler, if it has one.
+                self.signal_command(signal);
                 self.apart.suspend(self.child, self.programs, Ask { signal, is_typed: false });
             }
             signal => {
