@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, inotify};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -329,6 +329,22 @@ impl Desk {
             let changed = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)).unwrap() > 0;
             assert!(changed, "no session; shown: {:?}", self.text());
             while rustix::io::read(&changes, &mut [0; 4096]).is_ok() {}
+        }
+    }
+}
+
+impl Drop for Desk {
+    /// Leaves nobody behind who works here: `script` survives a hang-up, and what it runs may stand still in another session.
+    fn drop(&mut self) {
+        let here = self.place.cwd();
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            let works_here =
+                fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));
+            if let Some(pid) = pid.filter(|_| works_here) {
+                // Gone by now: so much the better.
+                let _ = kill_process(pid, Signal::KILL);
+            }
         }
     }
 }

@@ -75,10 +75,11 @@ pub(crate) fn deaf(_args: &[String]) -> i32 {
 }
 
 /// `orphans [KIND]`: one child that outlives this process, which ends with 3 as soon as it is there. It waits; or ignores SIGTERM
-/// and waits (`deaf`); or ends when nobody writes to its stdin any more (`brief`).
+/// and waits (`deaf`); or ends with 5 when nobody writes to its stdin any more, and its parent was waited for (`brief`).
 pub(crate) fn orphans(args: &[String]) -> i32 {
     let kind = args.first().map_or("", String::as_str);
     let (mut ready, mut tell) = pipe().unwrap();
+    let parent = std::process::id();
     let child = sys::fork(|| {
         if kind == "deaf" {
             // SAFETY: SIG_IGN is a valid disposition.
@@ -89,6 +90,9 @@ pub(crate) fn orphans(args: &[String]) -> i32 {
             return signals::wait_for_ever();
         }
         std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+        while std::path::Path::new(&format!("/proc/{parent}")).exists() {
+            std::thread::yield_now();
+        }
         5
     });
     note("orphan", child.cast_unsigned(), -1);

@@ -167,7 +167,7 @@ const ROWS: &[Row] = &[
                 desk.prompt(0, 4);
             })
         },
-        cells: ["yes", "no", "no", "no"],
+        cells: ["yes", "no", "no", "at times"],
     },
     Row {
         what: "a SIGTERM sent to it reaches CMD, which decides",

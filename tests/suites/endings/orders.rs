@@ -8,9 +8,9 @@ const TERM: i32 = 128 + libc::SIGTERM;
 
 #[test]
 fn of_what_happened_while_tracer_stood_still_a_time_that_is_up_comes_before_a_signal() {
-    // tracer is stopped well before its time is up, and goes on well after, with a SIGTERM.
-    let still = "(until [ -e ran ]; do :; done; kill -STOP $$; sleep 3; kill -TERM $$; kill -CONT $$) >/dev/null 2>&1 &";
-    let session = Trace::sh("touch ran; exec sleep 20")
+    // It stops when the command does, well before its time is up, and goes on well after, with a SIGTERM.
+    let still = "(until grep -q '^State:.T' /proc/$$/status; do :; done; sleep 3; kill -TERM $$; kill -CONT $$) >/dev/null 2>&1 &";
+    let session = Trace::sh("kill -TSTP $$; exec sleep 20")
         .after(still)
         .flags(["--timeout", "2s", "--target", "sleep"])
         .run();

@@ -91,6 +91,12 @@ fn who_could_not_be_reached_is_tried_again() {
     let outcome = without_descriptors("2..12", flags, script);
     assert_eq!(outcome.status.code(), Some(124), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("can't be ended (Too many open files"), "{}", outcome.stderr);
+    // Neither slept to its end.
+    assert!(
+        outcome.stderr.contains("was killed by SIGKILL from tracer: the command's time"),
+        "{}",
+        outcome.stderr
+    );
     assert!(!lives(&outcome, "other") && !lives(&outcome, "command"), "{}", outcome.stderr);
 }
 

@@ -155,3 +155,31 @@ fn who_is_waited_for_stops_by_ctrl_z_and_ends_by_ctrl_c() {
     desk.prompt(0, 3);
     the_shell_has_its_terminal(&mut desk, &settings, 0);
 }
+
+#[test]
+fn after_a_hang_up_its_input_ends() {
+    for flags in WAYS {
+        let mut desk = Desk::with(Under::Nothing);
+        desk.line(&with(flags, "sh -c 'trap \"\" HUP; echo go; cat; exit 8'"));
+        desk.wait_for("go\r\n");
+        desk.hang_up();
+        assert_eq!(desk.summary()["exit_code"], 8);
+    }
+}
+
+#[test]
+fn under_sudo_ctrl_z_does_the_same() {
+    let mut desk = Desk::with(Under::Nothing);
+    desk.line(&format!("sudo -n TRACER_TEST=1 {}", with("--pty", "cat")));
+    for word in ["one", "two"] {
+        desk.line(word);
+        desk.wait_for(&format!("{word}\r\n"));
+        desk.send(CTRL_Z);
+        desk.prompt(1, 148);
+        desk.line("fg");
+    }
+    desk.line("three");
+    desk.wait_for("three\r\n");
+    desk.send(CTRL_D);
+    desk.prompt(0, 0);
+}

@@ -16,10 +16,10 @@ pub(super) struct Endings {
     /// End the whole tree when the command has run for TIME, and exit with 124
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     timeout: Option<Duration>,
-    /// End it when there was no output for TIME, and exit with 124
+    /// End it when there was no output for TIME, and exit with 124; at a terminal the command then has one of its own
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     idle_timeout: Option<Duration>,
-    /// End it when a line of its output matches REGEX, and exit with 0
+    /// End it when a line of its output matches REGEX, and exit with 0; at a terminal the command then has one of its own
     #[arg(long, value_name = "REGEX", value_parser = Regex::new)]
     until: Option<Regex>,
     /// Wait for TIME between that match and the end

@@ -204,10 +204,11 @@ impl<'a> Follower<'a> {
         self.sample();
         self.hear_the_rest();
         self.nothing_was_found();
-        self.ended = Some(self.child.reap());
+        // Whoever lives now outlives it, however soon it ends.
         if self.ending.why().is_none() && self.plan.limits.orphans != Orphans::Report {
             self.recording.root_is_outlived();
         }
+        self.ended = Some(self.child.reap());
         self.happened(Input::Ended);
         if self.ending.awaits_the_tree() {
             self.streams.nobody_reads();

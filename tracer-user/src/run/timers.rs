@@ -30,6 +30,8 @@ impl Timers {
     /// Waits for the first that is up; for ever, if none runs.
     pub(super) async fn up(&self) -> Timer {
         match self.due.iter().min_by_key(|(_, due)| **due) {
+            // The runtime's clock is as late as its last pause: a time that was up while tracer stood still is up now.
+            Some((timer, due)) if *due <= Instant::now() => *timer,
             Some((timer, due)) => {
                 sleep_until(*due).await;
                 *timer

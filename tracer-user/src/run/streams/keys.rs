@@ -8,6 +8,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use rustix::io::Errno;
 use rustix::process::getpgrp;
 use rustix::stdio::stdin;
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
@@ -30,7 +31,7 @@ impl Keys {
 
     /// Of a terminal; taken at once, if it is tracer's turn.
     pub(super) fn typed(relay: Relay) -> Self {
-        let mut terminal = Raw { terminal: stdin(), before: None, is_taken: false };
+        let mut terminal = Raw { terminal: stdin(), before: None, is_taken: false, is_hung_up: false };
         terminal.look();
         Self { relay: Some(relay.of_terminal()), terminal: Some(terminal) }
     }
@@ -82,7 +83,7 @@ impl Keys {
     }
 
     fn are_ours(&self) -> bool {
-        self.terminal.as_ref().is_none_or(|terminal| terminal.is_taken)
+        self.terminal.as_ref().is_none_or(|terminal| terminal.is_taken || terminal.is_hung_up)
     }
 }
 
@@ -102,10 +103,13 @@ struct Raw {
     /// Its settings when it was taken, until they are put back.
     before: Option<Termios>,
     is_taken: bool,
+    /// It is nobody's any more: who reads it reads the end, and so is the command to.
+    is_hung_up: bool,
 }
 
 impl Raw {
     fn look(&mut self) -> bool {
+        self.is_hung_up = tcgetpgrp(self.terminal) == Err(Errno::IO);
         let is_ours = is_typed_at();
         let is_new = is_ours && !self.is_taken;
         self.is_taken = is_ours;
