@@ -149,7 +149,7 @@ fn with_errors(call: &str, nth: u32) -> Outcome {
 
 #[test]
 fn an_error_of_the_disk_at_any_call_costs_no_session() {
-    for (call, least) in [("fsync", 5), ("mkdir", 2), ("renameat2", 2)] {
+    for (call, least) in [("fsync", 5), ("mkdirat", 2), ("renameat2", 2)] {
         let mut places = 0;
         for nth in 1.. {
             let outcome = with_errors(call, nth);
@@ -158,7 +158,7 @@ fn an_error_of_the_disk_at_any_call_costs_no_session() {
             let when = format!("{call} {nth}: {stdout}\n{}", outcome.stderr);
             if stdout.contains("status 125") {
                 // The log directory itself can't be made: told before anything runs.
-                assert_eq!((call, troubles(&outcome).len()), ("mkdir", 1), "{when}");
+                assert_eq!((call, troubles(&outcome).len()), ("mkdirat", 1), "{when}");
                 places += 1;
                 continue;
             }

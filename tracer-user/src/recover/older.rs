@@ -5,7 +5,7 @@
 //! files are known by their names, which hold the boot. They go once nobody holds them and nobody has written them for a
 //! day: a log directory may be shared with another machine, whose boot is another one.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,10 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::record::dir::Entry;
 use crate::record::enrollment::Enrollment;
+use crate::record::log_place::{LogPlace, sessions};
 use crate::record::{older, trace_file::TraceFile};
-use crate::session::finish::sessions;
 use crate::session::id::SessionId;
 use crate::session::text::decode;
 
@@ -28,29 +29,41 @@ pub(super) fn log_dir(enrollment: &Enrollment) -> Option<PathBuf> {
     told.is_absolute().then_some(told)
 }
 
-/// Where the older rows of a sidecar's session lie, if there are any. `None`: it names no place.
-fn path(enrollment: &Enrollment) -> Option<PathBuf> {
+/// Where the older rows of a sidecar's session lie, if there are any: the log directory, and the name. `None`: it names no place.
+fn named(enrollment: &Enrollment) -> Option<(PathBuf, String)> {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let id: SessionId = enrollment.session_id.parse().ok()?;
     let boot = Some(enrollment.boot_id.as_str()).filter(|boot| boot.bytes().all(is_safe))?;
-    Some(older::path(&sessions(&log_dir(enrollment)?), id.as_str(), boot, enrollment.root()))
+    Some((log_dir(enrollment)?, older::name(id.as_str(), boot, enrollment.root())))
+}
+
+/// The same as a path, for words.
+fn path(enrollment: &Enrollment) -> PathBuf {
+    named(enrollment).map(|(log_dir, name)| sessions(&log_dir).join(name)).unwrap_or_default()
+}
+
+/// The same, in the directory of sessions. `None`: that is not there.
+fn entry(enrollment: &Enrollment) -> io::Result<Option<Entry>> {
+    let Some((log_dir, name)) = named(enrollment) else { return Ok(None) };
+    match LogPlace::existing(&log_dir).and_then(|place| place.dirs()) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        dirs => Ok(Some(dirs?.sessions.entry(name))),
+    }
 }
 
 /// The whole of what is left of a trace file.
 pub(super) fn whole(enrollment: &Enrollment, trace: File) -> Result<TraceFile, String> {
-    let unreadable = |path: &Path, why: io::Error| format!("{} can't be read ({why})", path.display());
-    let path = path(enrollment);
+    let unreadable = |why: io::Error| format!("{} can't be read ({why})", path(enrollment).display());
     // A log directory that is broken is in nobody's way who has all in the trace file.
     let moved = older::moved(&trace).map_err(|why| format!("it can't be read ({why})"))?;
-    let older = match &path {
-        Some(path) if moved > 0 => older::open(path).map_err(|why| unreadable(path, why))?,
-        _ => None,
-    };
+    let entry = if moved > 0 { entry(enrollment).map_err(unreadable)? } else { None };
+    let older = entry.as_ref().map_or(Ok(None), older::open).map_err(unreadable)?;
     let whole = TraceFile::left(trace, older).map_err(|why| format!("it can't be read ({why})"))?;
-    let path = path.unwrap_or_default();
     // Where even their directory is missing, its file system may be mounted later.
-    if whole.lacks_rows() && !path.parent().is_some_and(Path::is_dir) {
-        return Err(format!("its older rows are missing: {} is not there", path.display()));
+    if whole.lacks_rows() && entry.is_none() {
+        return Err(format!("its older rows are missing: {} is not there", path(enrollment).display()));
     }
     Ok(whole)
 }
@@ -58,36 +71,35 @@ pub(super) fn whole(enrollment: &Enrollment, trace: File) -> Result<TraceFile, S
 /// Says so where older rows were removed by somebody: the session has the others.
 pub(super) fn tell_what_is_missing(enrollment: &Enrollment, whole: &TraceFile) {
     if whole.lacks_rows() {
-        let path = path(enrollment).unwrap_or_default();
         log::warn!(
             "older rows of session {} are lost: {} was removed",
             enrollment.session_id,
-            path.display()
+            path(enrollment).display()
         );
     }
 }
 
 /// Removes the older rows of a sidecar's session.
 pub(super) fn remove(enrollment: &Enrollment) -> Result<(), String> {
-    let Some(path) = path(enrollment) else { return Ok(()) };
-    older::remove(&path).map_err(|error| format!("{} can't be removed ({error})", path.display()))
+    let removed = entry(enrollment).and_then(|entry| entry.as_ref().map_or(Ok(()), older::remove));
+    removed.map_err(|error| format!("{} can't be removed ({error})", path(enrollment).display()))
 }
 
 /// Hands on each file of older rows in `log_dir` that nobody will ask for any more.
-pub(super) fn of_other_boots(log_dir: &Path, boot_id: &str, now: SystemTime, mut each: impl FnMut(&Path)) {
-    // Without a log directory there is nothing to sweep.
-    let Ok(entries) = fs::read_dir(sessions(log_dir)) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
+pub(super) fn of_other_boots(log_dir: &Path, boot_id: &str, now: SystemTime, mut each: impl FnMut(&Entry)) {
+    // Without a log directory there is nothing to sweep, and one that is not to be written to is no matter of this.
+    let Ok(dirs) = LogPlace::existing(log_dir).and_then(|place| place.dirs()) else { return };
+    for name in dirs.sessions.names().unwrap_or_default() {
         let boot = name.to_str().and_then(older::boot_of);
-        if boot.is_some_and(|boot| boot != boot_id) && is_left(&entry.path(), now) {
-            each(&entry.path());
+        let entry = dirs.sessions.entry(&name);
+        if boot.is_some_and(|boot| boot != boot_id) && is_left(&entry, now) {
+            each(&entry);
         }
     }
 }
 
-fn is_left(path: &Path, now: SystemTime) -> bool {
-    let Ok(Some(file)) = older::open(path) else { return false };
+fn is_left(entry: &Entry, now: SystemTime) -> bool {
+    let Ok(Some(file)) = older::open(entry) else { return false };
     let written = file.metadata().and_then(|found| found.modified());
     let is_old = written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age >= LEFT));
     is_old && flock(&file, FlockOperation::NonBlockingLockShared).is_ok()

@@ -12,7 +12,9 @@ use super::gates::{Action, Gate};
 use super::{Report, Request, recover};
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
+use crate::record::dir::Entry;
 use crate::record::enrollment::{Enrolled, Enrollment, made};
+use crate::record::log_place::LogPlace;
 use crate::record::{older, runtime};
 
 /// More than any kernel gives (PID_MAX_LIMIT).
@@ -276,6 +278,12 @@ fn a_tracer_that_died_before_its_first_row_has_a_session_too() {
     assert_eq!((&summary["pid"], &summary["process_count"]), (&NOBODYS.into(), &0.into()));
 }
 
+/// A file of older rows there.
+fn older_rows(host: &Host, id: &str, boot_id: &str, root: Identity) -> Entry {
+    let sessions = LogPlace::made(&host.log()).unwrap().dirs().unwrap().sessions;
+    sessions.entry(older::name(id, boot_id, root))
+}
+
 /// A crash whose first row was moved to the log directory: its path, and the trace file's.
 fn moved(host: &Host, pid: u32, rows: &str) -> [PathBuf; 2] {
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
@@ -284,11 +292,11 @@ fn moved(host: &Host, pid: u32, rows: &str) -> [PathBuf; 2] {
     let first = rows.lines().next().unwrap().len() + 1;
     host.trace(pid, &("\0".repeat(first) + &rows[first..]));
     let root = Identity { pid, start: Ticks(5) };
-    let older = older::path(&host.log().join("sessions"), &format!("s-{pid}-5"), &boot_id, root);
+    let older = older_rows(host, &format!("s-{pid}-5"), &boot_id, root);
     drop(older::create(&older).unwrap());
     // A move that was cut off had more of it.
     fs::write(&older, &rows[..first + 20]).unwrap();
-    [older, host.runtime.join(format!("tracer_trace_{pid}_5.jsonl"))]
+    [older.path().to_owned(), host.runtime.join(format!("tracer_trace_{pid}_5.jsonl"))]
 }
 
 #[test]
@@ -344,14 +352,13 @@ fn without_their_log_directory_older_rows_may_come_back_and_without_their_file_t
 #[test]
 fn older_rows_of_another_boot_go_once_nobody_has_them() {
     let host = Host::new();
-    let sessions = host.log().join("sessions");
     let root = Identity { pid: 7, start: Ticks(5) };
     let mine = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
     let [young, old, held, this] =
         [("young", "other"), ("old", "other"), ("held", "other"), ("this", mine.as_str())].map(
             |(id, boot)| {
-                let path = older::path(&sessions, id, boot, root);
-                (older::create(&path).unwrap(), path)
+                let entry = older_rows(&host, id, boot, root);
+                (older::create(&entry).unwrap(), entry.path().to_owned())
             },
         );
     let year = std::time::SystemTime::now() - Duration::from_hours(24 * 365);

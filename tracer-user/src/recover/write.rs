@@ -46,7 +46,7 @@ pub(super) fn write(
     };
     log_dir.clear_staging(&id);
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
-    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions());
+    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions().ok());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
     let place = conclude(&log_dir, &id, enrollment, rebuilt).map_err(|error| error.to_string())?;

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::plan::Plan;
 use crate::process::member::Member;
 use crate::record::enrollment::{Enrolled, Enrollment, SCHEMA_VERSION};
+use crate::record::log_place::LogPlace;
+use crate::record::older::{self, Older};
+use crate::record::runtime;
 use crate::record::trace_file::Room;
-use crate::record::{older, runtime};
 use crate::session::clock::Time;
-use crate::session::finish::sessions;
 use crate::session::recording::Recording;
 use crate::session::text::Text;
 
@@ -19,6 +20,7 @@ use crate::session::text::Text;
 /// Without a sidecar there is no trace file either: nobody could tell later whose it is.
 pub(super) fn enrol(
     plan: &Plan,
+    place: &LogPlace,
     recording: &mut Recording,
     boot_id: &str,
 ) -> Result<Option<Enrolled>, String> {
@@ -27,7 +29,8 @@ pub(super) fn enrol(
     let dir = runtime::open(&plan.tmpfs_path).map_err(|error| error.to_string())?;
     let failed = |what, error| format!("the {what} in {} can't be made ({error})", dir.display());
     let enrolled = Enrolled::write(&dir, &enrollment).map_err(|error| failed("enrollment sidecar", error))?;
-    let older = older::path(&sessions(&plan.log_dir), plan.session_id.as_str(), boot_id, id);
+    let name = older::name(plan.session_id.as_str(), boot_id, id);
+    let older = Older { place: place.clone(), name };
     let room = Room { limit: plan.spool_limit, older };
     if let Err(error) = recording.lines.events.to_file(&dir, id, room) {
         // The warning below names the directory that fails; that the sidecar stays behind adds nothing to it.
