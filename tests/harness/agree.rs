@@ -136,7 +136,7 @@ fn compare_totals(truth: &Reaped, row: &Value, partial: bool, out: &mut Differen
     out.equal(truth.pid, "max_rss_kb", number("max_rss_kb"), Some(truth.max_rss_kb));
     out.near(truth.pid, "min_flt", number("min_flt"), truth.min_flt, may_lack(LATE_FAULTS));
     out.near(truth.pid, "maj_flt", number("maj_flt"), truth.maj_flt, 0);
-    out.near(truth.pid, "nvcsw", number("nvcsw"), truth.nvcsw, may_lack(LATE_SWITCHES));
+    out.near(truth.pid, "nvcsw", number("nvcsw"), truth.nvcsw, may_lack(LATE_SWITCHES * slowness));
     out.near(truth.pid, "nivcsw", number("nivcsw"), truth.nivcsw, may_lack(LATE_PREEMPTIONS * slowness));
     let cpu = number("utime_us").zip(number("stime_us")).map(|(user, system)| user + system);
     out.near(truth.pid, "utime_us + stime_us", cpu, truth.cpu_us, may_lack(LATE_CPU_US * slowness));

@@ -63,8 +63,8 @@ struct ProcessLine {
 }
 
 impl Ledger {
-    /// Reads the one session of a run. What every session promises is held on the way: order, one fork, one end and one
-    /// row for each process.
+    /// Reads the one session of a run, which lacks nothing. What every session promises is held on the way: order, one fork,
+    /// one end and one row for each process.
     ///
     /// # Panics
     /// If the session breaks one of these promises.
@@ -75,6 +75,8 @@ impl Ledger {
         let dir = &sessions[0];
         let summary: Value = serde_json::from_slice(&fs::read(dir.join("summary.json")).unwrap()).unwrap();
         assert_shape("summary", &summary);
+        // Else what follows would say of an event that was counted as lost that it is out of order.
+        assert_eq!(summary["completeness"]["state"], "complete", "{}", summary["completeness"]);
         let (mut order, mut events, mut children) = (Order::default(), BTreeMap::new(), HashMap::new());
         each_line(dir, "events", |line| {
             let event: EventLine<'_> = serde_json::from_slice(line).unwrap();
