@@ -208,22 +208,8 @@ impl Entry {
     }
 
     /// Gives a directory another name, unless somebody has that.
-    ///
-    /// Some file systems can't be asked so (NFS, some of FUSE). There it is rename(2) as it always was: that replaces no file and
-    /// no directory but an empty one, so a session is never lost, and a reader sees all of it or nothing.
     pub fn rename_dir_to_new(&self, to: &Self) -> io::Result<()> {
-        let flags = RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(&self.dir, self.name(), &to.dir, to.name(), flags) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-            renamed => return Ok(renamed?),
-        }
-        if to.found()?.is_some() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        match self.rename(to) {
-            Err(error) if is_taken(&error) => Err(io::ErrorKind::AlreadyExists.into()),
-            renamed => renamed,
-        }
+        rename_to_new((&self.dir, self.name()), (&to.dir, to.name()))
     }
 
     /// Removes a file, or a link. If somebody did that already, it is done.
@@ -247,9 +233,29 @@ impl Entry {
     }
 }
 
-/// What rename(2) says where a directory is to replace what is there.
-fn is_taken(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOTEMPTY | libc::EEXIST | libc::ENOTDIR))
+/// Gives a name in a directory another one, unless somebody has that.
+///
+/// Some file systems can't be asked so (NFS, some of FUSE). There it is a look first, and then rename(2) as it always was. What
+/// comes in between: a directory replaces nothing but an empty directory, so a session is never lost, and a reader sees all of it or
+/// nothing. A file would be replaced, so this is only for names that nobody else gives.
+pub(super) fn rename_to_new(
+    (from_dir, from): (impl AsFd, &OsStr),
+    (to_dir, to): (impl AsFd, &OsStr),
+) -> io::Result<()> {
+    let taken = || Err(io::ErrorKind::AlreadyExists.into());
+    match rustix::fs::renameat_with(&from_dir, from, &to_dir, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        renamed => return Ok(renamed?),
+    }
+    match rustix::fs::statat(&to_dir, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => {}
+        Ok(_) => return taken(),
+        Err(error) => return Err(error.into()),
+    }
+    match rustix::fs::renameat(&from_dir, from, &to_dir, to) {
+        Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => taken(),
+        renamed => Ok(renamed?),
+    }
 }
 
 fn is_same(one: &Stat, other: &Stat) -> bool {

@@ -13,9 +13,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{CWD, FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::dir::rename_to_new;
 use crate::process::identity::{Identity, Ticks};
 
 /// Version of the sidecar's shape. Version 1 had no comm.
@@ -105,7 +106,7 @@ impl Enrolled {
             .map_err(io::Error::from)
             .and_then(|()| file.write_all(&serde_json::to_vec(enrollment)?))
             .and_then(|()| file.sync_all())
-            .and_then(|()| Ok(renameat_with(CWD, &new, CWD, &path, RenameFlags::NOREPLACE)?));
+            .and_then(|()| rename_to_new((CWD, new.as_os_str()), (CWD, path.as_os_str())));
         if let Err(error) = placed {
             // The error is what matters; a leftover is recognised by its name, and goes with the next recovery.
             let _ = std::fs::remove_file(&new);
