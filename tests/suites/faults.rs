@@ -62,9 +62,11 @@ fn a_run_that_is_killed_between_any_two_changes_of_a_file_is_one_session_or_none
     // Its own first: what is there already is not made.
     let calls = Calls::of(&outcome.run("calm", []));
     let from = calls.from("mkdir", "tracer-0");
+    let mut number = 0;
     let places = calls.kill_at_each(from, changes, |at| {
         let before = outcome.session_count();
-        let id = format!("{}-{}", at.0, at.1);
+        number += 1;
+        let id = format!("{}-{}-{number}", at.0, at.1);
         let killed = killed_at(&outcome.run(&id, []), at);
         outcome.await_ends();
         let began = !outcome.left().is_empty();
