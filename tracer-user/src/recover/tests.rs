@@ -428,6 +428,24 @@ fn what_is_removed_takes_the_rows_that_were_moved_with_it() {
 }
 
 #[test]
+fn where_the_oldest_rows_are_gone_the_first_of_the_others_may_be_anybodys() {
+    let host = Host::new();
+    let alien = rows(NOBODYS + 1).replace("\"comm\":\"sh\"", "\"comm\":\"make\"");
+    let [older, _] = moved(&host, NOBODYS, &(rows(NOBODYS) + &alien));
+    fs::remove_file(older).unwrap();
+    host.trace(NOBODYS, &("\0".repeat(rows(NOBODYS).len()) + &alien));
+    let reports = host.recover();
+    let (decision, lost) = (one(&reports).decision, one(&reports).lost_bytes);
+    assert_eq!((decision.gate, lost), (Gate::G5, rows(NOBODYS).len() as u64), "{reports:?}");
+    assert_eq!(host.lines(&format!("sessions/s-{NOBODYS}-5/events.jsonl")).len(), 2);
+    // The same rows with nothing before them are an alien file.
+    let host = Host::new();
+    host.enrol(NOBODYS, |_| {});
+    host.trace(NOBODYS, &alien);
+    assert_eq!((one(&host.recover()).decision.gate, host.sessions().len()), (Gate::G4, 0));
+}
+
+#[test]
 fn a_link_in_the_place_of_older_rows_is_not_followed_and_the_crash_stays() {
     let host = Host::new();
     let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
