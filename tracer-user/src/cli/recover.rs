@@ -159,7 +159,7 @@ fn line(report: &Report, dry_run: bool) -> String {
                 Some(id) => format!(", since {} is another's", for_terminal(id.as_bytes())),
                 None => String::new(),
             };
-            format!("{file}: recovered, {reason} ({gate}); session {}{another}{damaged}{lost}", place)
+            format!("{file}: recovered, {reason} ({gate}); session {place}{another}{damaged}{lost}")
         }
     }
 }
