@@ -168,6 +168,7 @@ mod tests {
             anomalies: Vec::new(),
             loss: Loss::default(),
             summary: Vec::new(),
+            indexed: true,
             session: Ok(PathBuf::from("/var/log/tracer/sessions/1")),
         }
     }

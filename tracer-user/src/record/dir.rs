@@ -69,12 +69,6 @@ impl Dir {
         Ok(names)
     }
 
-    /// The same directory by a descriptor that is nobody else's: a lock on it (flock(2)) ends with it.
-    pub fn opened_again(&self) -> io::Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(self, ".", flags, Mode::empty())?)
-    }
-
     /// What it is.
     pub fn stat(&self) -> io::Result<Stat> {
         Ok(rustix::fs::fstat(self)?)
@@ -129,6 +123,12 @@ impl Entry {
     /// The last word of the path, so that no name leads out of the directory.
     fn name(&self) -> &OsStr {
         self.path.file_name().unwrap_or_default()
+    }
+
+    /// The directory that it is in.
+    #[must_use]
+    pub fn dir(&self) -> &Dir {
+        &self.dir
     }
 
     /// Its path, for words.

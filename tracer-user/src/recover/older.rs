@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -18,14 +18,19 @@ use crate::record::enrollment::Enrollment;
 use crate::record::log_place::{LogPlace, sessions};
 use crate::record::{older, trace_file::TraceFile};
 use crate::session::id::SessionId;
-use crate::session::text::decode;
+use crate::session::text::{Text, decode};
 
 /// How long what no sidecar tells of is left.
 pub(super) const LEFT: Duration = Duration::from_hours(24);
 
 /// The log directory that a sidecar names.
 pub(super) fn log_dir(enrollment: &Enrollment) -> Option<PathBuf> {
-    let told = PathBuf::from(std::ffi::OsString::from_vec(decode(enrollment.log_dir.as_deref()?)));
+    absolute(enrollment.log_dir.as_deref()?)
+}
+
+/// A path as a sidecar tells it.
+pub(super) fn absolute(told: &str) -> Option<PathBuf> {
+    let told = PathBuf::from(std::ffi::OsString::from_vec(decode(told)));
     told.is_absolute().then_some(told)
 }
 
@@ -60,12 +65,36 @@ pub(super) fn whole(enrollment: &Enrollment, trace: File) -> Result<TraceFile, S
     let moved = older::moved(&trace).map_err(|why| format!("it can't be read ({why})"))?;
     let entry = if moved > 0 { entry(enrollment).map_err(unreadable)? } else { None };
     let older = entry.as_ref().map_or(Ok(None), older::open).map_err(unreadable)?;
+    let is_there = older.is_some();
     let whole = TraceFile::left(trace, older).map_err(|why| format!("it can't be read ({why})"))?;
-    // Where even their directory is missing, its file system may be mounted later.
-    if whole.lacks_rows() && entry.is_none() {
-        return Err(format!("its older rows are missing: {} is not there", path(enrollment).display()));
+    if whole.lacks_rows() && !is_there {
+        may_not_come_back(enrollment, entry.as_ref())?;
     }
     Ok(whole)
+}
+
+/// Rows that are missing are gone only if the directory is there that they were put into; else its file system may be mounted
+/// later, and a session without them would be in their way.
+fn may_not_come_back(enrollment: &Enrollment, entry: Option<&Entry>) -> Result<(), String> {
+    let path = path(enrollment);
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let found = entry.and_then(|entry| entry.dir().stat().ok());
+    let why = match found.map(|found| is_same_place(enrollment.sessions_dir, (found.st_dev, found.st_ino))) {
+        Some(true) => return Ok(()),
+        Some(false) => "is another file system's by now",
+        None => "is not there",
+    };
+    Err(format!(
+        "its older rows are missing: {dir} {why}; mount it, or if they are gone for good: mkdir -p {dir}; touch {path}",
+        dir = dir.display(),
+        path = path.display()
+    ))
+}
+
+/// Whether a directory is on the file system that it was on, by device and inode. A file system that was mounted again may be
+/// another device, with the same inodes; a directory that was made again is another inode of the same device.
+pub(super) fn is_same_place(then: Option<(u64, u64)>, now: (u64, u64)) -> bool {
+    then.is_none_or(|then| then.0 == now.0 || then.1 == now.1)
 }
 
 /// Says so where older rows were removed by somebody: the session has the others.
@@ -79,10 +108,15 @@ pub(super) fn tell_what_is_missing(enrollment: &Enrollment, whole: &TraceFile) {
     }
 }
 
-/// Removes the older rows of a sidecar's session.
-pub(super) fn remove(enrollment: &Enrollment) -> Result<(), String> {
+/// Removes the older rows of a sidecar's session. Where that fails they only take room: nobody reads them any more.
+pub(super) fn remove(enrollment: &Enrollment) {
     let removed = entry(enrollment).and_then(|entry| entry.as_ref().map_or(Ok(()), older::remove));
-    removed.map_err(|error| format!("{} can't be removed ({error})", path(enrollment).display()))
+    if let Err(error) = removed {
+        log::warn!(
+            "{} can't be removed ({error}); nobody needs it any more: remove it",
+            Text(path(enrollment).as_os_str().as_bytes())
+        );
+    }
 }
 
 /// Hands on each file of older rows in `log_dir` that nobody will ask for any more.

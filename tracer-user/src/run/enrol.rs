@@ -25,7 +25,7 @@ pub(super) fn enrol(
     boot_id: &str,
 ) -> Result<Option<Enrolled>, String> {
     let Some(root) = recording.root() else { return Ok(None) };
-    let (id, enrollment) = (root.id, enrollment(plan, recording, root, boot_id));
+    let (id, enrollment) = (root.id, enrollment(plan, place, recording, root, boot_id));
     let dir = runtime::open(&plan.tmpfs_path).map_err(|error| error.to_string())?;
     let failed = |what, error| format!("the {what} in {} can't be made ({error})", dir.display());
     let enrolled = Enrolled::write(&dir, &enrollment).map_err(|error| failed("enrollment sidecar", error))?;
@@ -40,7 +40,13 @@ pub(super) fn enrol(
     Ok(Some(enrolled))
 }
 
-fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) -> Enrollment {
+fn enrollment(
+    plan: &Plan,
+    place: &LogPlace,
+    recording: &Recording,
+    root: &Member,
+    boot_id: &str,
+) -> Enrollment {
     let text = |bytes: &[u8]| Text(bytes).to_string();
     let log_dir = std::path::absolute(&plan.log_dir).ok();
     Enrollment {
@@ -60,5 +66,12 @@ fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) 
         reader: plan.reader.map(|reader| (reader.uid, reader.gid)),
         redact_args: plan.redact,
         thresholds: serde_json::to_value(plan.thresholds).unwrap_or_default(),
+        sessions_dir: place
+            .dirs()
+            .and_then(|dirs| dirs.sessions.stat())
+            .map(|dir| (dir.st_dev, dir.st_ino))
+            .ok(),
+        recovered_to: None,
+        finished: false,
     }
 }

@@ -138,8 +138,8 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let told = Facts { ended, why, since_ns, me, unresolved, loss, boot_id: &boot_id, kernel };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
-        // Where no session could be written that was said already.
-        if outcome.session.is_ok()
+        // Where no session or no line could be written that was said already.
+        if outcome.indexed
             && let Err(error) = retention::apply(&log_dir, &plan.keep)
         {
             log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());

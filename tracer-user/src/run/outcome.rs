@@ -14,7 +14,7 @@ use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
-use crate::session::finish::{LogDir, finish};
+use crate::session::finish::{LogDir, Name, Placed, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
@@ -65,6 +65,8 @@ pub struct Outcome {
     pub summary: Vec<u8>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
+    /// Whether the index has its line.
+    pub indexed: bool,
 }
 
 /// How tracer is to end: as the command did, unless something else came first.
@@ -159,7 +161,12 @@ impl Outcome {
         let (lines, told) = recording.parts();
         let root = root(told.figures, facts.ended);
         let end = End::of(&plan.limits, facts);
-        let summary = sum_up(&told, ending(plan, &told, facts, &root, end));
+        let mut summary = sum_up(&told, ending(plan, &told, facts, &root, end));
+        let session = finish(log_dir, &mut summary, lines, Name::Own).map_err(|error| error.to_string());
+        if summary.session_id != plan.session_id && session.is_ok() {
+            let (wanted, got) = (&plan.session_id, &summary.session_id);
+            log::warn!("there is another session {wanted} by now; this one is {got}");
+        }
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
@@ -178,10 +185,13 @@ impl Outcome {
             anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
             summary: summary.to_json().unwrap_or_default(),
-            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
+            indexed: session.as_ref().is_ok_and(|placed| placed.unindexed.is_none()),
+            session: session.as_ref().map(|placed| placed.path.clone()).map_err(Clone::clone),
         };
-        if outcome.session.is_ok() {
-            clear_away(recording, enrolled);
+        match session {
+            Ok(Placed { unindexed: None, .. }) => clear_away(recording, enrolled),
+            Ok(Placed { unindexed: Some(why), .. }) => mark(recording, enrolled, &why),
+            Err(_) => {}
         }
         outcome
     }
@@ -246,6 +256,17 @@ fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
         log::warn!("{} can't be removed ({error})", path.display());
     } else if let Some(Err(error)) = enrolled.map(Enrolled::withdraw) {
         log::warn!("the enrollment sidecar can't be removed ({error})");
+    }
+}
+
+/// The session is in its place, without its line in the index: the sidecar stays and says so, for a recovery to add it.
+fn mark(recording: Recording, enrolled: Option<Enrolled>, why: &str) {
+    let Some(enrolled) = enrolled else { return log::warn!("{why}") };
+    log::warn!("{why}; once that can be written, run: tracer recover");
+    match enrolled.note_finished() {
+        Ok(()) => clear_away(recording, None),
+        // Without the mark all that it was made of is the mark.
+        Err(error) => log::info!("the enrollment sidecar can't be written again ({error})"),
     }
 }
 

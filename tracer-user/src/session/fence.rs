@@ -3,9 +3,10 @@
 use std::io::{self, Read, Write};
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 
 use super::clock::Time;
+use super::index;
 use crate::record::dir::Dir;
 
 /// The file's name, in the log directory.
@@ -38,9 +39,8 @@ impl Fence {
 
     /// Puts it at `at`, in one step.
     pub fn put(log_dir: &Dir, at: Timestamp) -> io::Result<Self> {
-        // Of a descriptor of its own: the lock ends with it.
-        let lock = log_dir.opened_again()?;
-        flock(&lock, FlockOperation::LockExclusive)?;
+        // Nobody else can open the index; anybody could lock the directory, and keep it.
+        let _lock = index::locked(&index::of(log_dir))?;
         let new = log_dir.entry(NEW);
         // Only who has the lock comes here, so what is there was left by somebody who was killed.
         new.remove()?;
@@ -84,7 +84,7 @@ mod tests {
         Fence::put(&held(&dir), at(20)).unwrap();
         let fence = Fence::read(&held(&dir)).unwrap();
         assert_eq!((fence.hides(at(19)), fence.hides(at(20))), (true, false));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "and the index");
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
         std::fs::write(dir.path().join(".cleared_at.new"), "2026-").unwrap();
         Fence::put(&held(&dir), Timestamp::from_second(10).unwrap()).unwrap();
         assert!(Fence::read(&held(&dir)).unwrap().hides(Timestamp::from_second(9).unwrap()));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "and the index");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,8 @@ use super::id::SessionId;
 use super::index;
 use super::recording::Lines;
 use super::summary::Summary;
-use crate::process::identity::Identity;
+use crate::process::identity::{Identity, Ticks};
+use crate::process::stat::Stat;
 use crate::record::dir::{Dir, Entry};
 use crate::record::log_place::{self, LogPlace};
 use crate::record::way;
@@ -31,6 +33,17 @@ pub struct LogDir {
     reader: Option<Reader>,
     /// Whoever writes several sessions brings them to the disk himself.
     synced_later: bool,
+}
+
+/// Whether a log directory has a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Here.
+    Yes(PathBuf),
+    /// Its name is free.
+    Free,
+    /// Its name is another's.
+    Another,
 }
 
 /// Whose a session is that root writes on somebody's behalf (W8): nobody else may read it.
@@ -81,15 +94,27 @@ impl LogDir {
     /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
     /// session has no place is better told before hours of work than after.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
+        let dir = Self::at(path)?;
+        match dir.is_free(id) {
+            true => Ok(dir),
+            false => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
+        }
+    }
+
+    /// Makes `path`, or takes it as it is.
+    pub fn at(path: &Path) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let place = LogPlace::made(path).map_err(unusable)?;
         let sessions = place.dirs().map_err(unusable)?.sessions;
         sessions.is_writable().map_err(unusable)?;
-        match sessions.entry(id.as_str()).found() {
-            Ok(None) => Ok(Self { place, reader: None, synced_later: false }),
-            Ok(Some(_)) => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
-            Err(why) => Err(unusable(why)),
-        }
+        Ok(Self { place, reader: None, synced_later: false })
+    }
+
+    /// Whether there is nothing of the name `id`. What can't be seen is told by whoever puts something there.
+    #[must_use]
+    pub fn is_free(&self, id: &SessionId) -> bool {
+        let found = self.sessions().and_then(|sessions| sessions.entry(id.as_str()).found());
+        found.map_or(true, |found| found.is_none())
     }
 
     /// The directories, held open.
@@ -115,48 +140,110 @@ impl LogDir {
         Self { synced_later: true, ..self }
     }
 
-    /// Removes what a tracer or a recovery left that was killed while it built the session `id`. Only for who has claimed it.
-    pub fn clear_staging(&self, id: &SessionId) {
-        let begins = format!(".{id}.");
-        let Ok(sessions) = self.sessions() else { return };
-        for name in sessions.names().unwrap_or_default() {
-            let builder = name.to_str().and_then(|name| name.strip_prefix(&begins));
-            if builder.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
-                // It only takes room; nobody takes it for a session.
-                let _ = sessions.entry(&name).remove_tree();
-            }
-        }
-    }
-
-    /// The session `id` of the log directory `path`, if it is that of `root` in that boot; it gets its line in the index if
-    /// whoever put it there died before that.
-    pub fn holding(
-        path: &Path,
-        id: &SessionId,
-        root: Identity,
-        boot_id: &str,
-    ) -> Result<PathBuf, FinishError> {
-        let exists = FinishError::Exists { id: id.clone(), path: path.to_owned() };
-        let dirs = LogPlace::existing(path).and_then(|place| place.dirs());
-        let dirs = dirs.map_err(|why| FinishError::LogDir { path: path.to_owned(), why })?;
+    /// Where the log directory `path` has the session `id`, if that is the one of `root` in that boot; it gets its line in
+    /// the index if whoever put it there died before that.
+    pub fn holding(path: &Path, id: &SessionId, root: Identity, boot_id: &str) -> Result<Held, FinishError> {
+        let dirs = match LogPlace::existing(path).and_then(|place| place.dirs()) {
+            Err(why) if is_missing(&why) => return Ok(Held::Free),
+            dirs => dirs.map_err(|why| FinishError::LogDir { path: path.to_owned(), why })?,
+        };
         let place = dirs.sessions.entry(id.as_str());
+        if place.found().map_err(|why| FinishError::LogDir { path: path.to_owned(), why })?.is_none() {
+            return Ok(Held::Free);
+        }
         let summary = read_summary(&place).unwrap_or_default();
         let of = (summary["pid"].as_u64(), summary["starttime_ticks"].as_u64(), summary["boot_id"].as_str());
         if of != (Some(root.pid.into()), Some(root.start.0), Some(boot_id)) {
-            return Err(exists);
+            return Ok(Held::Another);
         }
-        let index = index::of(&dirs);
+        let index = index::of(&dirs.log);
         let in_place = || place.found().is_ok_and(|found| found.is_some());
         index::repair(&index, id, summary, in_place)
             .map_err(|why| FinishError::Write { path: index.path().to_owned(), why })?;
-        Ok(place.path().to_owned())
+        Ok(Held::Yes(place.path().to_owned()))
     }
 }
 
-/// Writes the session. Afterwards its directory is in place and the index has its line.
-pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
-    let id = summary.session_id;
-    let name = format!(".{id}.{}", std::process::id());
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Removes what a tracer or a recovery left in a log directory that was killed while it built the session of the root `pid`
+/// there, under whatever name. Only for who has claimed it; another session of the same id may be built at this moment.
+pub fn clear_staging(log_dir: &Path, id: &SessionId, pid: u32) {
+    let Ok(dirs) = LogPlace::existing(log_dir).and_then(|place| place.dirs()) else { return };
+    for name in dirs.sessions.names().unwrap_or_default() {
+        let parts = name.to_str().and_then(|name| name.strip_prefix('.')?.rsplit_once('.'));
+        let Some((built, builder)) = parts.filter(|(built, _)| built.starts_with(&id.as_str()[..1])) else {
+            continue;
+        };
+        if builder_is_dead(builder) && id.names(pid).any(|name| name.as_str() == built) {
+            // It only takes room; nobody takes it for a session.
+            let _ = dirs.sessions.entry(&name).remove_tree();
+        }
+    }
+}
+
+/// tracer itself, as the directory is called in which it builds a session.
+fn builder() -> Identity {
+    static ME: OnceLock<Identity> = OnceLock::new();
+    let pid = std::process::id();
+    *ME.get_or_init(|| Stat::read(pid).map_or(Identity { pid, start: Ticks(0) }, |stat| stat.identity()))
+}
+
+/// Whether this names a process that is gone. Version 0.1 called it by its pid alone.
+fn builder_is_dead(name: &str) -> bool {
+    let (pid, start) = name.split_once('_').map_or((name, None), |(pid, start)| (pid, Some(start)));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (true, true, Ok(pid)) = (is_number(pid), start.is_none_or(is_number), pid.parse()) else {
+        return false;
+    };
+    let lives = |stat: Stat| !stat.is_over() && start.is_none_or(|start| start == stat.start.0.to_string());
+    !Stat::read(pid).is_some_and(lives)
+}
+
+/// Whose a session's id is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// Its own, unless there is another session of it.
+    Own,
+    /// That of a run which is on.
+    Reserved,
+}
+
+/// A session in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why the index has no line of it, if it has none. What the session was made of must not go without a mark.
+    pub unindexed: Option<String>,
+}
+
+/// Writes the session. Afterwards its directory is in place, and the index has its line if that can be had. Where its id is another session's
+/// it is written under one beside it, and the summary says so: what was recorded is not lost by a name.
+pub fn finish(
+    log_dir: &LogDir,
+    summary: &mut Summary<'_>,
+    lines: &mut Lines,
+    name: Name,
+) -> Result<Placed, FinishError> {
+    let id = summary.session_id.clone();
+    let names = id.names(summary.pid).skip(usize::from(name == Name::Reserved));
+    for name in names.filter(|name| log_dir.is_free(name)) {
+        summary.session_id = name;
+        match write_session(log_dir, summary, lines) {
+            // Somebody was faster.
+            Err(FinishError::Exists { .. }) => {}
+            done => return done,
+        }
+    }
+    Err(FinishError::Exists { id, path: log_dir.place.path().to_owned() })
+}
+
+fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<Placed, FinishError> {
+    let (id, me) = (&summary.session_id, builder());
+    let name = format!(".{id}.{}_{}", me.pid, me.start.0);
     // Made again if somebody removed them since the start.
     let dirs = log_dir.place.dirs().map_err(|why| {
         let path = log_place::sessions(log_dir.place.path()).join(&name);
@@ -169,11 +256,11 @@ pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Res
     });
     match written {
         Ok(()) => {
-            let index = index::of(&dirs);
-            if let Err(error) = index::append(&index, summary, log_dir.synced_later) {
-                log::warn!("the session has no line in {} ({error})", index.display());
-            }
-            Ok(dirs.sessions.whereabouts().join(id.as_str()))
+            let index = index::of(&dirs.log);
+            let unindexed = index::append(&index, summary, log_dir.synced_later).err();
+            let unindexed =
+                unindexed.map(|why| format!("the session has no line in {} ({why})", index.display()));
+            Ok(Placed { path: dirs.sessions.whereabouts().join(id.as_str()), unindexed })
         }
         Err((path, source)) => {
             // It is named below; a directory that can't even be removed adds nothing to that.

@@ -11,11 +11,14 @@ use serde_json::{Map, Value};
 
 use super::clock::Time;
 use super::id::SessionId;
+use super::patience::Patience;
 use super::summary::{Reason, State, Subtype, Summary};
 use super::text::Text;
 use crate::process::identity::Ticks;
-use crate::record::dir::Entry;
-use crate::record::log_place::Dirs;
+use crate::record::dir::{Dir, Entry};
+
+/// With the lock of whatever index.
+static PATIENCE: Patience = Patience::new();
 
 /// Arguments of the command that the line has; the summary has all.
 const ARGUMENTS: usize = 16;
@@ -72,8 +75,8 @@ struct Line<'a> {
 
 /// The index of a log directory.
 #[must_use]
-pub fn of(dirs: &Dirs) -> Entry {
-    dirs.log.entry("sessions.jsonl")
+pub fn of(log_dir: &Dir) -> Entry {
+    log_dir.entry("sessions.jsonl")
 }
 
 /// Appends the session's line, and brings it to the disk unless somebody else does so later.
@@ -81,7 +84,7 @@ pub fn append(index: &Entry, summary: &Summary<'_>, synced_later: bool) -> io::R
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
         schema_version: summary.schema_version,
-        session_id: summary.session_id,
+        session_id: &summary.session_id,
         labels: summary.labels,
         command,
         command_truncated: command.len() < summary.command.len(),
@@ -139,13 +142,17 @@ pub fn repair(
     mut summary: Value,
     in_place: impl FnOnce() -> bool,
 ) -> io::Result<()> {
+    // A log directory that became read-only may be complete all the same.
+    if read(index).is_ok_and(|text| has_line(&text, id)) {
+        return Ok(());
+    }
     let mut file = locked(index)?;
     if !in_place() {
         return Ok(());
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    if lines::<Value>(index, &text).iter().any(|(_, line)| line["session_id"] == id.as_str()) {
+    if has_line(&text, id) {
         return Ok(());
     }
     let words = summary["command"].as_array().map_or(0, Vec::len);
@@ -164,6 +171,16 @@ pub fn repair(
     append_line(&file, &text)
 }
 
+/// Whether a session has its line.
+fn has_line(text: &[u8], id: &SessionId) -> bool {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        session_id: &'a str,
+    }
+    let lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Line<'_>>);
+    lines.flatten().any(|line| line.session_id == id.as_str())
+}
+
 /// The index as it is, for who needs no lock.
 pub(super) fn read(index: &Entry) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
@@ -175,7 +192,7 @@ pub(super) fn read(index: &Entry) -> io::Result<Vec<u8>> {
 pub(super) fn locked(index: &Entry) -> io::Result<File> {
     loop {
         let file = index.plain_file(OFlags::RDWR | OFlags::APPEND | OFlags::CREATE)?;
-        flock(&file, FlockOperation::LockExclusive)?;
+        PATIENCE.lock(&file, index.display())?;
         if index.is(&file)? {
             return Ok(file);
         }

@@ -1,8 +1,9 @@
 //! Which sessions stay: at most so many, of so many bytes, for so long. The oldest go first, whole (W6).
 //!
-//! Only what has a line in the index can go, so a session that is being written never does. The index that is to be comes
-//! first, under another name, then the directories go, then it takes its place. So whoever is killed in between leaves
-//! that name behind, and the next round, whatever it is to keep, finishes what is half removed.
+//! Only what has a line in the index can go, so a session that is being written never does. Under the lock of the index, the one
+//! that is to be comes first, under another name, then the directories are put aside, then it takes its place. So whoever
+//! is killed in between leaves that name behind, and the next round, whatever it is to keep, finishes what is half removed.
+//! What was put aside is removed without the lock, which others wait for.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -87,7 +88,7 @@ struct Line {
 /// Removes what is not to be kept, and says how many sessions went.
 pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let dirs = log_dir.place().dirs()?;
-    let (path, new, sessions) = (index::of(&dirs), dirs.log.entry(NEW_INDEX), &dirs.sessions);
+    let (path, new, sessions) = (index::of(&dirs.log), dirs.log.entry(NEW_INDEX), &dirs.sessions);
     let was_killed = || new.found().is_ok_and(|found| found.is_some());
     // Without the lock: most of the time there is nothing to do, and then nobody is to wait for that.
     let text = match index::read(&path) {
@@ -96,9 +97,10 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     };
     let fits = || memchr::memchr_iter(b'\n', &text).count() <= keep.sessions;
     if keep.bytes.is_none() && keep.age.is_none() && fits() && !was_killed() {
+        clear_away(sessions)?;
         return Ok(0);
     }
-    let _lock = index::locked(&path)?;
+    let lock = index::locked(&path)?;
     let text = index::read(&path)?;
     let mut lines: Vec<(&[u8], Line)> = index::lines(&path, &text);
     let was_killed = was_killed();
@@ -109,17 +111,21 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(sessions, line, keep)).collect();
     let surplus = keep.surplus(&known, Timestamp::now());
     if surplus == 0 && !was_killed {
+        drop(lock);
+        clear_away(sessions)?;
         return Ok(0);
     }
     let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
     write_index(&new, &rest)?;
-    clear_away(sessions);
     for (_, line) in &lines[..surplus] {
         if let Ok(id) = line.session_id.parse::<SessionId>() {
-            remove(sessions, &id)?;
+            put_aside(sessions, &id)?;
         }
     }
     new.rename(&path)?;
+    // Nobody has to wait for the rest.
+    drop(lock);
+    clear_away(sessions)?;
     Ok(surplus)
 }
 
@@ -142,24 +148,27 @@ fn known(sessions: &Dir, line: &Line, keep: &Keep) -> Known {
     }
 }
 
-/// Out of the readers' sight first, so that nobody sees half of it.
-fn remove(sessions: &Dir, id: &SessionId) -> io::Result<()> {
-    let aside = sessions.entry(format!(".{id}{REMOVED}"));
+/// Out of the readers' sight, so that nobody sees half of it. Another session of the same id may be on its way out still.
+fn put_aside(sessions: &Dir, id: &SessionId) -> io::Result<()> {
+    let aside = sessions.entry(format!(".{id}.{}{REMOVED}", std::process::id()));
     match sessions.entry(id.as_str()).rename(&aside) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        renamed => renamed?,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    aside.remove_tree()
 }
 
-/// What a removal that was killed left.
-fn clear_away(sessions: &Dir) {
-    for name in sessions.names().unwrap_or_default() {
+/// Removes what was put aside, by this round, by one that was killed, or by one that is at it too.
+fn clear_away(sessions: &Dir) -> io::Result<()> {
+    let mut removed = Ok(());
+    for name in sessions.names()? {
         if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(REMOVED)) {
-            // It only takes room; the next round tries again.
-            let _ = sessions.entry(&name).remove_tree();
+            match sessions.entry(&name).remove_tree() {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => removed = Err(error),
+                _ => {}
+            }
         }
     }
+    removed
 }
 
 /// Writes the index that is to be. One that is there was left by somebody who was killed, for only who has the lock comes
@@ -207,7 +216,7 @@ mod tests {
     }
 
     fn index_of(log_dir: &LogDir) -> Entry {
-        index::of(&log_dir.place().dirs().unwrap())
+        index::of(&log_dir.place().dirs().unwrap().log)
     }
 
     fn sessions(log_dir: &LogDir) -> PathBuf {

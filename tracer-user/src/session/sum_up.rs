@@ -53,7 +53,7 @@ pub fn sum_up<'a>(told: &Told<'a>, ending: Ending<'a>) -> Summary<'a> {
     let cpu_us = ending.waited_cpu_us.max(figures.cpu_us);
     Summary {
         schema_version: SCHEMA_VERSION,
-        session_id: ending.session_id,
+        session_id: ending.session_id.clone(),
         labels: ending.labels,
         command: ending.command,
         subtype: ending.subtype,

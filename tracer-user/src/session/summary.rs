@@ -24,7 +24,7 @@ pub struct Summary<'a> {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// The session.
-    pub session_id: &'a SessionId,
+    pub session_id: SessionId,
     /// What its owner said about it.
     pub labels: &'a BTreeMap<String, String>,
     /// The command and its arguments.
