@@ -233,7 +233,9 @@ fn a_session_that_is_there_is_not_replaced_on_such_a_file_system_either() {
     let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
     assert_eq!(summary["session_id"], "other", "it is the one that was there");
     assert!(!outcome.stderr.contains("can't be written (Invalid"), "{}", outcome.stderr);
-    assert_one_trouble(&outcome, &["session one in ../log already"]);
+    assert_one_trouble(&outcome, &["another session one by now"]);
+    let names = outcome.session_names();
+    assert!(names.len() == 2 && names[1].starts_with("one-"), "it is beside that: {names:?}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_recovery_to_another_place_that_is_killed_anywhere_is_one_session_wherever_t
     again();
     let (mut here, mut there) = (0, 0);
     let places = calls.kill_at_each(0, changes, |at| {
-        let is_killed = is_killed_at(&words, at);
+        let killed = killed_at(&words, at);
         let next = outcome.recover([]);
         assert_eq!((next.code, outcome.left()), (Some(0), vec![]), "{at:?}: {:?}", next.reports);
         let names = [outcome.log(), elsewhere.clone()].map(|log| sessions_in(&log));
@@ -88,7 +88,7 @@ fn a_recovery_to_another_place_that_is_killed_anywhere_is_one_session_wherever_t
         }
         assert!(!names.concat()[0].starts_with('.'), "{at:?}: {names:?}");
         again();
-        is_killed
+        killed
     });
     assert!(places > 20 && here > 5 && there > 5, "{places} places; {here} here, {there} there");
 }
