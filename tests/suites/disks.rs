@@ -134,6 +134,21 @@ fn a_log_directory_that_is_removed_under_way_is_made_again() {
 }
 
 #[test]
+fn a_log_directory_that_is_removed_under_way_takes_older_rows_again() {
+    for (removed, moved) in [("../log", 0), ("../log/sessions", 200)] {
+        // Rows that were moved before are gone with their file's name, and not with the file: tracer has it open.
+        let work = |count: usize| WORK.replace("150", &count.to_string()).replace("exit 3", "true");
+        let script = format!("{}; rm -r {removed}; {}; exit 3", work(moved), work(200));
+        let outcome = Trace::sh(&script).flags(["--spool-limit", "64K"]).outcome();
+        assert_eq!((outcome.status.code(), troubles(&outcome).len()), (Some(3), 0), "{}", outcome.stderr);
+        let session = outcome.session();
+        session.assert_whole();
+        assert!(session.processes.len() > 200 + moved, "{}", session.processes.len());
+        assert_eq!(session.outcome.session_names().len(), 1, "no older rows are left");
+    }
+}
+
+#[test]
 fn something_else_in_the_place_of_the_log_directory_keeps_the_session_for_a_recovery() {
     let outcome = Trace::inside(&format!(
         "{RUN} -- sh -c 'rm -r ../log; true >../log; {}'; echo status $?
