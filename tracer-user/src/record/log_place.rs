@@ -51,6 +51,16 @@ impl LogPlace {
         Ok(Self::new(path, Dirs { log, sessions }))
     }
 
+    /// The directories as they are; `None`: they are not there.
+    pub fn if_there(path: &Path) -> io::Result<Option<Dirs>> {
+        match Self::existing(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            place => place?.dirs().map(Some),
+        }
+    }
+
     fn new(path: &Path, dirs: Dirs) -> Self {
         Self(Arc::new(Shared { path: path.to_owned(), dirs: Mutex::new(dirs) }))
     }

@@ -50,12 +50,7 @@ fn path(enrollment: &Enrollment) -> PathBuf {
 /// The same, in the directory of sessions. `None`: that is not there.
 fn entry(enrollment: &Enrollment) -> io::Result<Option<Entry>> {
     let Some((log_dir, name)) = named(enrollment) else { return Ok(None) };
-    match LogPlace::existing(&log_dir).and_then(|place| place.dirs()) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        dirs => Ok(Some(dirs?.sessions.entry(name))),
-    }
+    Ok(LogPlace::if_there(&log_dir)?.map(|dirs| dirs.sessions.entry(name)))
 }
 
 /// The whole of what is left of a trace file.

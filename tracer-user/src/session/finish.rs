@@ -23,7 +23,7 @@ use super::summary::Summary;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
 use crate::record::dir::{Dir, Entry};
-use crate::record::log_place::{self, LogPlace};
+use crate::record::log_place::{self, Dirs, LogPlace};
 use crate::record::way;
 
 /// The directory of sessions and their index.
@@ -140,15 +140,12 @@ impl LogDir {
         Self { synced_later: true, ..self }
     }
 
-    /// Where the log directory `path` has the session `id`, if that is the one of `root` in that boot; it gets its line in
-    /// the index if whoever put it there died before that.
-    pub fn holding(path: &Path, id: &SessionId, root: Identity, boot_id: &str) -> Result<Held, FinishError> {
-        let dirs = match LogPlace::existing(path).and_then(|place| place.dirs()) {
-            Err(why) if is_missing(&why) => return Ok(Held::Free),
-            dirs => dirs.map_err(|why| FinishError::LogDir { path: path.to_owned(), why })?,
-        };
+    /// Where a log directory has the session `id`, if that is the one of `root` in that boot; it gets its line in the index
+    /// if whoever put it there died before that.
+    pub fn holding(dirs: &Dirs, id: &SessionId, root: Identity, boot_id: &str) -> Result<Held, FinishError> {
         let place = dirs.sessions.entry(id.as_str());
-        if place.found().map_err(|why| FinishError::LogDir { path: path.to_owned(), why })?.is_none() {
+        let unusable = |why| FinishError::LogDir { path: dirs.log.path().to_owned(), why };
+        if place.found().map_err(unusable)?.is_none() {
             return Ok(Held::Free);
         }
         let summary = read_summary(&place).unwrap_or_default();
@@ -162,10 +159,6 @@ impl LogDir {
             .map_err(|why| FinishError::Write { path: index.path().to_owned(), why })?;
         Ok(Held::Yes(place.path().to_owned()))
     }
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Removes what a tracer or a recovery left in a log directory that was killed while it built the session of the root `pid`
