@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::faults::Spooled;
 use crate::session::{files_below, is_hidden};
 use crate::{Outcome, Session, faults, machine, place, schema};
 
@@ -135,11 +136,11 @@ impl Outcome {
     /// Runs a script, its rows moving to the log directory often, killed at the `nth` of these system calls of one of tracer's
     /// threads.
     #[must_use]
-    pub fn spooling_is_killed_at(&self, call: &str, nth: u32, script: &str) -> bool {
+    pub fn spooling_is_killed_at(&self, call: &str, nth: u32, script: &str) -> Spooled {
         let mut words = words(["run", "-q", "--spool-limit", "64K", "--log-dir"]);
         words.extend([self.place.log().into(), "--tmpfs-path".into(), self.place.runtime().into()]);
         words.extend(["--", "sh", "-c", script].map(OsString::from));
-        faults::thread_is_killed_at(&words, (call, nth))
+        faults::spooling_is_killed_at(&words, (call, nth))
     }
 
     /// The names in the directory of sessions, of finished ones and others.

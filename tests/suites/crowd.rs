@@ -76,6 +76,15 @@ fn reads_whole(log: &Path) -> usize {
     ids.len()
 }
 
+/// Says that it is over however that came: whoever waits for it ends when an assertion fails, too.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// All end at once while four recoveries work and two readers read. Everything that ever was a session, in order.
 fn together(outcome: &Outcome, flags: impl Fn(usize) -> Vec<String>) -> Vec<String> {
     let mut watch = Watch::over(&outcome.runtime(), &outcome.log());
@@ -83,6 +92,7 @@ fn together(outcome: &Outcome, flags: impl Fn(usize) -> Vec<String>) -> Vec<Stri
     let over = AtomicBool::new(false);
     let log = outcome.log();
     let recovered = thread::scope(|scope| {
+        let end = Over(&over);
         let readers = [0; 2].map(|_| {
             scope.spawn(|| {
                 let mut rounds = 0;
@@ -99,7 +109,7 @@ fn together(outcome: &Outcome, flags: impl Fn(usize) -> Vec<String>) -> Vec<Stri
             assert!(tracer.wait().unwrap().success());
         }
         let recovered = recoveries.join().unwrap();
-        over.store(true, Ordering::Relaxed);
+        drop(end);
         assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 0), "both have read meanwhile");
         recovered
     });

@@ -134,6 +134,21 @@ fn a_log_directory_that_is_removed_under_way_is_made_again() {
 }
 
 #[test]
+fn a_log_directory_that_is_removed_under_way_takes_older_rows_again() {
+    for (removed, moved) in [("../log", 0), ("../log/sessions", 200)] {
+        // Rows that were moved before are gone with their file's name, and not with the file: tracer has it open.
+        let work = |count: usize| WORK.replace("150", &count.to_string()).replace("exit 3", "true");
+        let script = format!("{}; rm -r {removed}; {}; exit 3", work(moved), work(200));
+        let outcome = Trace::sh(&script).flags(["--spool-limit", "64K"]).outcome();
+        assert_eq!((outcome.status.code(), troubles(&outcome).len()), (Some(3), 0), "{}", outcome.stderr);
+        let session = outcome.session();
+        session.assert_whole();
+        assert!(session.processes.len() > 200 + moved, "{}", session.processes.len());
+        assert_eq!(session.outcome.session_names().len(), 1, "no older rows are left");
+    }
+}
+
+#[test]
 fn something_else_in_the_place_of_the_log_directory_keeps_the_session_for_a_recovery() {
     let outcome = Trace::inside(&format!(
         "{RUN} -- sh -c 'rm -r ../log; true >../log; {}'; echo status $?
@@ -168,7 +183,7 @@ fn with_errors(call: &str, nth: u32) -> Outcome {
 
 #[test]
 fn an_error_of_the_disk_at_any_call_costs_no_session() {
-    for (call, least) in [("fsync", 5), ("mkdir", 2), ("renameat2", 2)] {
+    for (call, least) in [("fsync", 5), ("mkdirat", 2), ("renameat2", 2)] {
         let mut places = 0;
         for nth in 1.. {
             let outcome = with_errors(call, nth);
@@ -177,7 +192,7 @@ fn an_error_of_the_disk_at_any_call_costs_no_session() {
             let when = format!("{call} {nth}: {stdout}\n{}", outcome.stderr);
             if stdout.contains("status 125") {
                 // The log directory itself can't be made: told before anything runs.
-                assert_eq!((call, troubles(&outcome).len()), ("mkdir", 1), "{when}");
+                assert_eq!((call, troubles(&outcome).len()), ("mkdirat", 1), "{when}");
                 places += 1;
                 continue;
             }
@@ -194,6 +209,48 @@ fn an_error_of_the_disk_at_any_call_costs_no_session() {
         }
         assert!(places >= least, "{call} failed in {places} places");
     }
+}
+
+/// Runs under an id while this file system refuses a rename that replaces nothing, as NFS and some of FUSE do.
+fn without_noreplace(error: &str, script: &str) -> Outcome {
+    let strace = format!("strace -f -o strace.txt -e trace=renameat2 -e inject=renameat2:error={error}");
+    Trace::inside(&format!("T=\"{strace} {RUN}\"; {script}; grep -c INJECTED strace.txt"))
+}
+
+#[test]
+fn a_file_system_that_knows_no_rename_without_replacing_gets_sessions_and_recoveries_too() {
+    for error in ["EINVAL", "ENOSYS", "EOPNOTSUPP"] {
+        let outcome = without_noreplace(error, "$T -- sh -c 'true & wait; exit 3'; echo status $?");
+        let stdout = String::from_utf8_lossy(&outcome.stdout);
+        assert!(
+            stdout.starts_with("status 3\n") && !stdout.ends_with("\n0\n"),
+            "{stdout}\n{}",
+            outcome.stderr
+        );
+        assert_eq!(troubles(&outcome), Vec::<&str>::new(), "{error}");
+        assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new(), "{error}");
+        let session = outcome.session();
+        session.assert_whole();
+    }
+}
+
+#[test]
+fn a_session_that_is_there_is_not_replaced_on_such_a_file_system_either() {
+    // Another one of the same id comes into its place while this one is on its way.
+    let outcome = without_noreplace(
+        "EINVAL",
+        "$T --session-id one -- sh -c '$0 run -q --session-id other --log-dir ../log --tmpfs-path ../run -- true
+            mv ../log/sessions/other ../log/sessions/one; exit 3' $0; echo status $?",
+    );
+    let stdout = String::from_utf8_lossy(&outcome.stdout);
+    assert!(stdout.starts_with("status 3\n"), "{stdout}\n{}", outcome.stderr);
+    let summary = std::fs::read(outcome.log().join("sessions/one/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!(summary["session_id"], "other", "it is the one that was there");
+    assert!(!outcome.stderr.contains("can't be written (Invalid"), "{}", outcome.stderr);
+    assert_one_trouble(&outcome, &["another session one by now"]);
+    let names = outcome.session_names();
+    assert!(names.len() == 2 && names[1].starts_with("one-"), "it is beside that: {names:?}");
 }
 
 #[test]

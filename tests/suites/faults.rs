@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use tests::faults::{Calls, changes, is_killed_at};
+use tests::faults::{Calls, changes, killed_at};
 use tests::{Outcome, Trace};
 
 /// Nothing is left in the runtime directory, and nothing in the log directory but sessions and an index that agree.
@@ -45,12 +45,12 @@ fn a_recovery_that_is_killed_between_any_two_system_calls_leaves_the_crash_to_th
         0,
         |_| true,
         |at| {
-            let is_killed = is_killed_at(&words, at);
+            let killed = killed_at(&words, at);
             assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
             assert_eq!(outcome.session_names().len(), 1, "{at:?}");
             assert_tidy(&outcome, at);
             again();
-            is_killed
+            killed
         },
     );
     assert!(places > 100, "it was killed in {places} places");
@@ -77,7 +77,7 @@ fn a_recovery_to_another_place_that_is_killed_anywhere_is_one_session_wherever_t
     again();
     let (mut here, mut there) = (0, 0);
     let places = calls.kill_at_each(0, changes, |at| {
-        let is_killed = is_killed_at(&words, at);
+        let killed = killed_at(&words, at);
         let next = outcome.recover([]);
         assert_eq!((next.code, outcome.left()), (Some(0), vec![]), "{at:?}: {:?}", next.reports);
         let names = [outcome.log(), elsewhere.clone()].map(|log| sessions_in(&log));
@@ -88,7 +88,7 @@ fn a_recovery_to_another_place_that_is_killed_anywhere_is_one_session_wherever_t
         }
         assert!(!names.concat()[0].starts_with('.'), "{at:?}: {names:?}");
         again();
-        is_killed
+        killed
     });
     assert!(places > 20 && here > 5 && there > 5, "{places} places; {here} here, {there} there");
 }
@@ -105,18 +105,20 @@ fn a_run_that_is_killed_between_any_two_changes_of_a_file_is_one_session_or_none
     // Its own first: what is there already is not made.
     let calls = Calls::of(&outcome.run("calm", []));
     let from = calls.from("mkdir", "tracer-0");
+    let mut number = 0;
     let places = calls.kill_at_each(from, changes, |at| {
         let before = outcome.session_count();
-        let id = format!("{}-{}", at.0, at.1);
-        let is_killed = is_killed_at(&outcome.run(&id, []), at);
+        number += 1;
+        let id = format!("{}-{}-{number}", at.0, at.1);
+        let killed = killed_at(&outcome.run(&id, []), at);
         outcome.await_ends();
         let began = !outcome.left().is_empty();
         outcome.age();
         assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
         assert_tidy(&outcome, at);
         assert!(outcome.session_count() <= before + 1, "{at:?}: at most one session more");
-        assert!(is_killed || !began, "{at:?}: who is not killed leaves nothing to recover");
-        is_killed
+        assert!(killed.is_some() || !began, "{at:?}: who is not killed leaves nothing to recover");
+        killed
     });
     assert!(places > 20, "it was killed in {places} places");
 }
@@ -137,7 +139,7 @@ fn a_retention_that_is_killed_between_any_two_system_calls_is_finished_by_the_ne
         |name| name != "munmap" && name != "close",
         |at| {
             run("second", []);
-            let is_killed = is_killed_at(&outcome.run("third", keep), at);
+            let killed = killed_at(&outcome.run("third", keep), at);
             outcome.await_ends();
             assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
             // It has another mind about what is to be kept, and finishes what is half removed all the same.
@@ -149,7 +151,7 @@ fn a_retention_that_is_killed_between_any_two_system_calls_is_finished_by_the_ne
             }
             fs::remove_file(outcome.log().join("sessions.jsonl")).unwrap();
             run("first", []);
-            is_killed
+            killed
         },
     );
     assert!(places > 20, "it was killed in {places} places");
@@ -166,18 +168,18 @@ fn a_clear_that_is_killed_between_any_two_system_calls_puts_a_fence_or_none() {
         |_| true,
         |at| {
             fs::remove_file(&fence).unwrap();
-            let is_killed = is_killed_at(&words, at);
+            let killed = killed_at(&words, at);
             if let Ok(text) = fs::read_to_string(&fence) {
                 assert!(text.len() > 20 && text.ends_with("Z\n"), "{at:?}: {text:?}");
             }
-            assert!(!is_killed_at(&words, ("open_tree", 1)), "the next one is not held up");
+            assert_eq!(killed_at(&words, ("open_tree", 1)), None, "the next one is not held up");
             let hidden: Vec<_> = fs::read_dir(outcome.log())
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .filter(|name| name.starts_with('.'))
                 .collect();
             assert_eq!(hidden, [".cleared_at"], "{at:?}");
-            is_killed
+            killed
         },
     );
     assert!(places > 20, "it was killed in {places} places");

@@ -147,6 +147,44 @@ fn of_two_runs_at_once_under_one_id_the_later_to_end_is_not_lost() {
 }
 
 #[test]
+fn arguments_that_are_to_be_left_out_are_in_no_file_of_a_crash_either() {
+    let script = format!("{KILLS_ITS_TRACER}; : swordfish");
+    let trace = Trace::command(["sh", "-c", &script, "swordfish"]).args(["swordfish"]);
+    let outcome = trace.flags(["--interval", "10ms", "--target", "sh", "--redact-args"]).outcome();
+    outcome.await_ends();
+    let holds = |files: Vec<std::path::PathBuf>| {
+        assert!(files.len() >= 2, "{files:?}");
+        let holds =
+            |path: &std::path::PathBuf| fs::read(path).unwrap().windows(9).any(|it| it == b"swordfish");
+        files.into_iter().filter(holds).collect::<Vec<_>>()
+    };
+    let nothing: Vec<std::path::PathBuf> = Vec::new();
+    assert_eq!(holds(outcome.left()), nothing);
+    assert_eq!(outcome.recover([]).code, Some(0));
+    assert_eq!(holds(tests::files_below(&outcome.log())), nothing);
+    let session = outcome.session();
+    assert_eq!(session.summary["command"], serde_json::json!(["sh"]));
+    assert!(!session.snapshots.is_empty() && session.target()["comm"] == "sh", "{}", session.summary);
+}
+
+#[test]
+fn a_log_directory_whose_name_is_not_utf_8_comes_back() {
+    let outcome = Trace::inside(
+        "L=$(printf '../log/\\377\\n.'); L=${L%.}
+         $0 run -q --log-dir \"$L\" --tmpfs-path ../run -- sh -c 'until ls ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID' >/dev/null 2>&1
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         $0 recover --json --min-age 0s --tmpfs-path ../run; ls \"$L/sessions\"",
+    );
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let (report, id) = stdout.trim_end().split_once('\n').unwrap();
+    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    tests::schema::assert_shape("recover", &report);
+    let session = report["session"].as_str().unwrap();
+    assert!(session.ends_with(&format!("/log/\\xff\n/sessions/{id}")), "{session:?}");
+    assert_eq!((outcome.left().len(), report["session_id"].as_str()), (0, Some(id)));
+}
+
+#[test]
 fn a_session_that_is_being_recorded_is_left_alone() {
     let tracer = tracer();
     let recover = format!(

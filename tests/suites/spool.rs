@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tests::faults::Spooled;
 use tests::{Outcome, Session, Trace};
 
 /// Forks many, and tells how much memory tracer has of its own by then, in KiB.
@@ -105,6 +106,20 @@ fn a_tracer_that_is_killed_after_rows_were_moved_leaves_every_one_of_them() {
     assert!(session.processes.len() > 251);
 }
 
+/// Each row that was written to the trace file before the kill is in the session, byte by byte as many.
+#[track_caller]
+fn assert_rows(session: &Path, spooled: Spooled, when: &str) {
+    let files = ["events.jsonl", "proc_trace.jsonl"].map(|name| fs::read(session.join(name)).unwrap());
+    let rows = files.iter().flatten().filter(|byte| **byte == b'\n').count();
+    let bytes = files.iter().map(|file| file.len() as u64).sum::<u64>();
+    assert!(spooled.rows > 50, "{when}: {spooled:?}");
+    if spooled.one_more && rows == spooled.rows + 1 {
+        assert!(bytes > spooled.bytes, "{when}: {bytes} bytes of {spooled:?}");
+    } else {
+        assert_eq!((rows, bytes), (spooled.rows, spooled.bytes), "{when}: {spooled:?}");
+    }
+}
+
 #[test]
 fn a_kill_at_any_system_call_of_a_move_leaves_each_line_once() {
     let outcome = Trace::command(["true"]).outcome();
@@ -114,7 +129,8 @@ fn a_kill_at_any_system_call_of_a_move_leaves_each_line_once() {
     for call in ["pwrite64", "fdatasync", "fallocate", "unlink"] {
         for nth in [1, 2] {
             let when = format!("{call} {nth}");
-            let is_killed = outcome.spooling_is_killed_at(call, nth, &numbered(120));
+            let spooled = outcome.spooling_is_killed_at(call, nth, &numbered(120));
+            let is_killed = spooled.is_killed;
             outcome.await_ends();
             let (older, trace) = left(&outcome);
             assert!(older.len() <= 1, "{when}: {older:?}");
@@ -126,9 +142,10 @@ fn a_kill_at_any_system_call_of_a_move_leaves_each_line_once() {
             assert_eq!(outcome.left(), Vec::<PathBuf>::new(), "{when}");
             let names = outcome.session_names();
             assert!(names.iter().all(|name| !name.starts_with('.')), "{when}: {names:?}");
-            assert!(names.len() <= 1, "{when}: {names:?}");
+            assert_eq!(names.len(), 1, "{when}: {names:?}");
             for name in names {
                 let session = outcome.runtime().join("../../log/sessions").join(name);
+                assert_rows(&session, spooled, &when);
                 let numbers = numbers(&session);
                 assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "{when}: {numbers:?}");
                 assert!(is_killed || numbers.len() == 120, "{when}: {}", numbers.len());

@@ -9,7 +9,7 @@ use tests::{Outcome, Trace, tracer};
 use crate::Outside;
 
 /// Runs a script in which `$T` is tracer's run, under sudo by its environment, and `$L` its log directory.
-fn sudo(script: &str) -> Outcome {
+pub(super) fn sudo(script: &str) -> Outcome {
     let head = "T=\"$0 run --tmpfs-path ../run --log-dir ../log\"; L=../log\n\
                 export SUDO_UID=12345 SUDO_GID=12345\n";
     let tracer = tracer().into_os_string();

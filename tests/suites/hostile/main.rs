@@ -1,11 +1,13 @@
 //! Directories in which somebody else has been: nothing outside is read, written or removed, nothing blocks, nothing grows.
 //!
-//! `runtime`: recovery in the runtime directory (G7). `log`: runs and recoveries in the log directory (W8).
+//! `runtime`: recovery in the runtime directory (G7). `log`: runs and recoveries in the log directory (W8). `way`: how
+//! root comes to it (W8).
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 mod log;
 mod runtime;
+mod way;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::ground::default_log_dir;
 use super::report;
+use crate::record::log_place::existing_log;
 use crate::run::outcome::FAILED;
 use crate::session::clock::Time;
 use crate::session::fence::Fence;
@@ -36,7 +37,7 @@ impl Clear {
     fn clear(self) -> Result<String, String> {
         let log_dir = self.log_dir.map_or_else(default_log_dir, Ok)?;
         let now = Timestamp::now();
-        let put = Fence::put(&log_dir, now);
+        let put = existing_log(&log_dir).and_then(|dir| Fence::put(&dir, now));
         put.map_err(|error| format!("{}/.cleared_at can't be written ({error})", log_dir.display()))?;
         Ok(format!(
             "what ended before {} is left out from now on; remove .cleared_at to undo that",

@@ -1,6 +1,7 @@
 //! `tracer recover`.
 
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -143,8 +144,8 @@ fn line(report: &Report, dry_run: bool) -> String {
             )
         }
         (Action::Finish, false) => {
-            let place = report.session.as_deref().map(|place| place.display().to_string());
-            let place = place.unwrap_or_default();
+            let place = report.session.as_deref().map(|place| place.as_os_str().as_bytes());
+            let place = for_terminal(place.unwrap_or_default());
             let damaged = match report.damaged_lines {
                 0 => String::new(),
                 1 => ", but for a damaged line".to_owned(),
@@ -158,10 +159,7 @@ fn line(report: &Report, dry_run: bool) -> String {
                 Some(id) => format!(", since {} is another's", for_terminal(id.as_bytes())),
                 None => String::new(),
             };
-            format!(
-                "{file}: recovered, {reason} ({gate}); session {}{another}{damaged}{lost}",
-                for_terminal(place.as_bytes())
-            )
+            format!("{file}: recovered, {reason} ({gate}); session {place}{another}{damaged}{lost}")
         }
     }
 }

@@ -13,11 +13,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, openat, renameat_with, unlinkat,
-};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat};
 use serde::{Deserialize, Serialize};
 
+use super::dir::rename_to_new;
 use crate::process::identity::{Identity, Ticks};
 
 /// Version of the sidecar's shape. Version 1 had no comm.
@@ -110,7 +109,7 @@ pub struct Enrolled {
 impl Enrolled {
     /// Writes the sidecar beside its place and renames it in, so that nobody sees half of it.
     pub fn write(runtime: &Path, enrollment: &Enrollment) -> io::Result<Self> {
-        let file = put(CWD, runtime, enrollment, RenameFlags::NOREPLACE)?;
+        let file = put(CWD, runtime, enrollment, Place::New)?;
         Ok(Self { file, runtime: runtime.to_owned(), enrollment: enrollment.clone() })
     }
 
@@ -148,11 +147,20 @@ fn remove_new_in(dir: BorrowedFd<'_>, path: &Path, root: Identity) -> io::Result
 fn replace(dir: BorrowedFd<'_>, path: &Path, enrollment: &Enrollment) -> io::Result<File> {
     // Only who has the lock comes here, so what is there was left by somebody who was killed.
     remove_new_in(dir, path, enrollment.root())?;
-    put(dir, path, enrollment, RenameFlags::empty())
+    put(dir, path, enrollment, Place::Ours)
+}
+
+/// Whose the sidecar's place is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Nobody's yet.
+    New,
+    /// That of the one that is to be replaced.
+    Ours,
 }
 
 /// Writes a sidecar beside its place in `path` below `dir`, locks it and renames it in.
-fn put(dir: BorrowedFd<'_>, path: &Path, enrollment: &Enrollment, flags: RenameFlags) -> io::Result<File> {
+fn put(dir: BorrowedFd<'_>, path: &Path, enrollment: &Enrollment, whose: Place) -> io::Result<File> {
     let name = name(enrollment.root());
     let (new, place) = (path.join(format!(".{name}")), path.join(name));
     let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -161,7 +169,10 @@ fn put(dir: BorrowedFd<'_>, path: &Path, enrollment: &Enrollment, flags: RenameF
         .map_err(io::Error::from)
         .and_then(|()| file.write_all(&serde_json::to_vec(enrollment)?))
         .and_then(|()| file.sync_all())
-        .and_then(|()| Ok(renameat_with(dir, &new, dir, &place, flags)?));
+        .and_then(|()| match whose {
+            Place::New => rename_to_new((dir, new.as_os_str()), (dir, place.as_os_str())),
+            Place::Ours => Ok(renameat(dir, &new, dir, &place)?),
+        });
     if let Err(error) = placed {
         // The error is what matters; a leftover is recognised by its name, and goes with the next recovery.
         let _ = unlinkat(dir, &new, AtFlags::empty());

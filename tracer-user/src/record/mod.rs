@@ -4,13 +4,17 @@
 //! - [`runtime`]: the directory, which only its owner may write.
 //! - [`spool`]: the lines of a session; [`trace_file`]: where they lie; [`older`]: where they go when they are many.
 //! - [`scratch`]: a file without a name, for what is too much for memory.
+//! - [`log_place`]: the log directory, held open; [`way`]: how it is come to; [`dir`]: a directory by its descriptor.
 
+pub mod dir;
 pub mod enrollment;
+pub mod log_place;
 pub mod older;
 pub mod runtime;
 pub mod scratch;
 pub mod spool;
 pub mod trace_file;
+pub mod way;
 
 /// Removes a file. If somebody did that already, it is done.
 fn remove(path: &std::path::Path) -> std::io::Result<()> {

@@ -11,14 +11,15 @@
 //! of this file counts: as much as it begins with zeros. Rows are copied, brought to the disk, and only then is the
 //! hole made, in one system call: whatever dies in between, each row is there once.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, FlockOperation, SeekFrom, fallocate, flock, seek};
+use rustix::fs::{FallocateFlags, FlockOperation, OFlags, SeekFrom, fallocate, flock, seek};
 use rustix::io::Errno;
 
+use super::dir::Entry;
+use super::log_place::LogPlace;
 use crate::process::identity::Identity;
 
 /// How the name of such a file ends.
@@ -27,10 +28,26 @@ pub const SUFFIX: &str = ".spool";
 /// Bytes that are copied at once.
 const PIECE: usize = 1 << 20;
 
-/// Where the older rows of a session lie: its name holds the session's id, and which process of which boot it is about.
+/// Where the older rows of a session lie, or will lie.
+#[derive(Clone, Debug)]
+pub struct Older {
+    /// In the directory of sessions there.
+    pub place: LogPlace,
+    /// Under that [`name`].
+    pub name: String,
+}
+
+impl Older {
+    /// The file, in the directory of sessions as that is now.
+    pub fn entry(&self) -> io::Result<Entry> {
+        Ok(self.place.dirs()?.sessions.entry(&self.name))
+    }
+}
+
+/// The name of such a file holds the session's id, and which process of which boot it is about.
 #[must_use]
-pub fn path(sessions: &Path, session_id: &str, boot_id: &str, root: Identity) -> PathBuf {
-    sessions.join(format!(".{session_id}.{boot_id}.{}_{}{SUFFIX}", root.pid, root.start.0))
+pub fn name(session_id: &str, boot_id: &str, root: Identity) -> String {
+    format!(".{session_id}.{boot_id}.{}_{}{SUFFIX}", root.pid, root.start.0)
 }
 
 /// The boot that a name of such a file tells of.
@@ -44,36 +61,24 @@ pub fn boot_of(name: &str) -> Option<&str> {
 }
 
 /// Makes the file. It is locked as long as somebody works with it.
-pub fn create(path: &Path) -> io::Result<File> {
-    if let Some(dir) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
-    }
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+pub fn create(entry: &Entry) -> io::Result<File> {
+    let file = entry.create()?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(file)
 }
 
 /// Opens what a killed tracer left; `None`: there is nothing. Only a plain file of ours, by no link.
-pub fn open(path: &Path) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    let file = match options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        opened => opened?,
-    };
-    let found = file.metadata()?;
-    let uid = rustix::process::geteuid().as_raw();
-    if !found.is_file() || found.nlink() != 1 || found.uid() != uid {
-        return Err(io::Error::other("it is no plain file of ours"));
+pub fn open(entry: &Entry) -> io::Result<Option<File>> {
+    match entry.plain_file(OFlags::RDONLY) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
     }
-    Ok(Some(file))
 }
 
 /// Removes it, if it is there and a plain file of ours.
-pub fn remove(path: &Path) -> io::Result<()> {
-    match open(path)? {
-        Some(_) => super::remove(path),
+pub fn remove(entry: &Entry) -> io::Result<()> {
+    match open(entry)? {
+        Some(_) => entry.remove(),
         None => Ok(()),
     }
 }
@@ -128,17 +133,15 @@ mod tests {
     use std::fs::File;
     use std::path::Path;
 
-    use super::{boot_of, copy, create, give_back, moved, open, path, remove};
+    use super::{boot_of, copy, create, give_back, moved, name, open, remove};
     use crate::process::identity::{Identity, Ticks};
+    use crate::record::way;
 
     const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
 
     #[test]
     fn a_name_tells_its_boot_and_others_tell_none() {
-        let of = |id: &str| {
-            let path = path(Path::new("/log"), id, "aa-bb", ROOT);
-            path.file_name().unwrap().to_str().unwrap().to_owned()
-        };
+        let of = |id: &str| name(id, "aa-bb", ROOT);
         assert_eq!(of("s"), ".s.aa-bb.10_5.spool");
         assert_eq!(boot_of(&of("with.dots")), Some("aa-bb"));
         for other in
@@ -159,7 +162,7 @@ mod tests {
         let row = "x".repeat(9_999) + "\n";
         let trace = trace(dir.path(), &row.repeat(10));
         assert_eq!(moved(&trace).unwrap(), 0);
-        let older = create(&dir.path().join("older")).unwrap();
+        let older = create(&way::existing(dir.path()).unwrap().entry("older")).unwrap();
         for end in [30_000, 70_000, 100_000] {
             let begin = moved(&trace).unwrap();
             copy(&trace, &older, begin, end).unwrap();
@@ -178,19 +181,23 @@ mod tests {
     #[test]
     fn only_a_plain_file_of_ours_is_opened_or_removed() {
         let dir = crate::scratch();
-        let at = |name: &str| dir.path().join(name);
+        let held = way::existing(dir.path()).unwrap();
+        let at = |name: &str| held.entry(name);
         std::fs::write(at("theirs"), "theirs").unwrap();
         std::os::unix::fs::symlink(at("theirs"), at("link")).unwrap();
         std::fs::write(at("one"), "").unwrap();
         std::fs::hard_link(at("one"), at("two")).unwrap();
         std::fs::create_dir(at("directory")).unwrap();
         for name in ["link", "two", "directory"] {
-            assert!(open(&at(name)).is_err() && remove(&at(name)).is_err() && at(name).exists(), "{name}");
+            assert!(
+                open(&at(name)).is_err() && remove(&at(name)).is_err() && at(name).found().unwrap().is_some(),
+                "{name}"
+            );
         }
         assert!(open(&at("none")).unwrap().is_none() && remove(&at("none")).is_ok());
         drop(create(&at("ours")).unwrap());
         assert!(create(&at("ours")).is_err(), "one that is there is not taken");
         remove(&at("ours")).unwrap();
-        assert!(!at("ours").exists());
+        assert!(at("ours").found().unwrap().is_none());
     }
 }

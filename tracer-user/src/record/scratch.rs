@@ -6,14 +6,15 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 use std::rc::Rc;
+
+use super::dir::Dir;
 
 /// The file, once it is needed.
 #[derive(Debug)]
 pub struct Scratch {
     /// Where it can be made; `None`: nowhere any more.
-    dir: Option<PathBuf>,
+    dir: Option<Dir>,
     file: Option<File>,
     len: u64,
     /// Whether one in the same place has failed already.
@@ -21,10 +22,10 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// None yet; it is to be in `dir`.
+    /// None yet; it is to be in `dir`, or nowhere.
     #[must_use]
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir: Some(dir), file: None, len: 0, told: Rc::default() }
+    pub fn new(dir: Option<Dir>) -> Self {
+        Self { dir, file: None, len: 0, told: Rc::default() }
     }
 
     /// An empty one in the same place. What goes wrong there is told once for all of them.
@@ -42,7 +43,7 @@ impl Scratch {
     /// Adds `bytes`, all or none of them. Whether it did.
     pub fn append(&mut self, bytes: &[u8]) -> bool {
         let Some(dir) = &self.dir else { return false };
-        let file = self.file.take().map_or_else(|| tempfile::tempfile_in(dir), Ok);
+        let file = self.file.take().map_or_else(|| dir.nameless_file(), Ok);
         let written = file.and_then(|file| {
             let written = file.write_all_at(bytes, self.len);
             self.file = Some(file);
@@ -52,7 +53,7 @@ impl Scratch {
             Ok(()) => self.len += bytes.len() as u64,
             Err(error) => {
                 if !self.told.replace(true) {
-                    log::warn!("no scratch file in {} ({error}); lines stay in memory", dir.display());
+                    log::warn!("no scratch file in {} ({error}); lines stay in memory", dir.path().display());
                 }
                 self.dir = None;
             }
@@ -108,15 +109,14 @@ impl Read for Stretch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-    use std::path::PathBuf;
-
     use super::Scratch;
+    use crate::record::way;
+    use std::io::Read;
 
     #[test]
     fn it_has_no_name_and_gives_back_what_it_took() {
         let dir = crate::scratch();
-        let mut scratch = Scratch::new(dir.path().to_owned());
+        let mut scratch = Scratch::new(way::existing(dir.path()).ok());
         assert!(scratch.append(b"one") && scratch.append(b"two"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         let mut text = String::new();
@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn where_it_cannot_be_it_takes_nothing_and_says_so() {
-        let mut scratch = Scratch::new(PathBuf::from("/nonexistent"));
+        let gone = crate::scratch();
+        let mut scratch = Scratch::new(way::existing(gone.path()).ok());
+        drop(gone);
         assert!(!scratch.append(b"one") && !scratch.takes_more() && scratch.is_empty());
     }
 }

@@ -51,7 +51,7 @@ impl Spool {
     /// The lines of a trace file that somebody else left, but for those that are damaged (their numbers, from 0).
     #[must_use]
     pub fn left(file: TraceFile, damaged: BTreeSet<u64>) -> Self {
-        Self { file: Some(file), failed: true, damaged, ..Self::in_memory(Scratch::new(PathBuf::new())) }
+        Self { file: Some(file), failed: true, damaged, ..Self::in_memory(Scratch::new(None)) }
     }
 
     /// From now on lines go into the trace file of `root` in `runtime`, and those that are here too.
@@ -148,17 +148,29 @@ mod tests {
 
     use super::{IN_MEMORY, Spool};
     use crate::process::identity::{Identity, Ticks};
+    use crate::record::log_place::LogPlace;
+    use crate::record::older::Older;
     use crate::record::scratch::Scratch;
     use crate::record::trace_file::{Room, TraceFile};
+    use crate::record::way;
 
     const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
 
     fn room(dir: &Path) -> Room {
-        Room { limit: 1 << 20, older: dir.join("older") }
+        let place = LogPlace::made(&dir.join("log")).unwrap();
+        Room { limit: 1 << 20, older: Older { place, name: "older".to_owned() } }
     }
 
-    fn spool(scratch: impl AsRef<Path>) -> Spool {
-        Spool::in_memory(Scratch::new(scratch.as_ref().to_owned()))
+    fn spool(scratch: Option<&Path>) -> Spool {
+        Spool::in_memory(Scratch::new(scratch.and_then(|path| way::existing(path).ok())))
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let names = std::fs::read_dir(dir).unwrap();
+        let mut names: Vec<String> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     fn text(spool: &mut Spool) -> String {
@@ -170,7 +182,7 @@ mod tests {
     #[test]
     fn lines_before_and_after_the_file_are_in_order_and_the_file_is_gone_at_the_end() {
         let dir = crate::scratch();
-        let mut spool = spool("");
+        let mut spool = spool(None);
         spool.push(&1).unwrap();
         spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
         spool.push(&2).unwrap();
@@ -178,13 +190,13 @@ mod tests {
         let file = dir.path().join("tracer_trace_10_5.jsonl");
         assert_eq!(std::fs::read_to_string(file).unwrap(), "1\n2\n", "nothing waits to be written");
         spool.remove().unwrap();
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert_eq!(names(dir.path()), ["log"]);
     }
 
     #[test]
     fn a_full_file_system_loses_nothing() {
         let dir = crate::scratch();
-        let mut spool = spool(dir.path());
+        let mut spool = spool(Some(dir.path()));
         spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
         spool.push(&"first").unwrap();
         // In the middle of a line, as on a disk that is full.
@@ -197,12 +209,13 @@ mod tests {
         assert!(spool.memory.len() <= IN_MEMORY && !spool.scratch.is_empty());
         let expected = "\"first\"\n\"torn\"\n".to_owned() + &format!("\"{long}\"\n").repeat(2000);
         assert!(text(&mut spool) == expected);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "what is kept elsewhere has no name");
+        let there = ["log", "tracer_trace_10_5.jsonl"];
+        assert_eq!(names(dir.path()), there, "what is kept elsewhere has no name");
     }
 
     #[test]
     fn without_any_file_memory_is_all_there_is() {
-        let mut spool = spool("/nonexistent");
+        let mut spool = spool(None);
         let long = "x".repeat(1000);
         (0..2000).for_each(|_| spool.push(&long).unwrap());
         assert_eq!(text(&mut spool).len(), 2000 * 1003);
@@ -211,7 +224,7 @@ mod tests {
     #[test]
     fn what_was_too_much_for_memory_goes_into_the_file_first() {
         let dir = crate::scratch();
-        let mut spool = spool(dir.path());
+        let mut spool = spool(Some(dir.path()));
         let lines = 0..300_000;
         lines.clone().for_each(|number| spool.push(&number).unwrap());
         assert!(!spool.scratch.is_empty());
@@ -223,7 +236,7 @@ mod tests {
 
     #[test]
     fn lines_are_told_apart_by_their_beginning() {
-        let mut spool = spool("");
+        let mut spool = spool(None);
         spool.push(&"event 1").unwrap();
         spool.push(&"row").unwrap();
         spool.push(&"event 2").unwrap();
@@ -244,7 +257,7 @@ mod tests {
     fn a_file_that_is_already_there_is_not_taken() {
         let dir = crate::scratch();
         std::fs::write(dir.path().join("tracer_trace_10_5.jsonl"), "theirs").unwrap();
-        let mut spool = spool("");
+        let mut spool = spool(None);
         spool.push(&1).unwrap();
         assert!(spool.to_file(dir.path(), ROOT, room(dir.path())).is_err());
         assert_eq!(text(&mut spool), "1\n");

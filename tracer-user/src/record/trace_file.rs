@@ -12,16 +12,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
-use super::older;
+use super::dir::Entry;
+use super::log_place::sessions;
+use super::older::{self, Older};
 use super::scratch::Stretch;
 
 /// Where older rows go, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Room {
     /// Bytes that the trace file may take.
     pub limit: u64,
     /// The file that older rows move to.
-    pub older: PathBuf,
+    pub older: Older,
 }
 
 /// A trace file.
@@ -53,7 +55,7 @@ struct Moving {
 /// The thread that moves rows.
 #[derive(Debug)]
 struct Mover {
-    older: PathBuf,
+    older: Entry,
     ask: Sender<(u64, u64)>,
     told: Receiver<Result<u64, Failed>>,
 }
@@ -211,9 +213,8 @@ impl TraceFile {
     /// Removes both files: their rows are elsewhere now.
     pub fn remove(mut self) -> Result<(), (PathBuf, io::Error)> {
         self.rest();
-        if let (Some(_), Some(moving)) = (&self.older, &self.moving) {
-            let path = &moving.room.older;
-            super::remove(path).map_err(|error| (path.clone(), error))?;
+        if let Some(mover) = self.moving.as_ref().and_then(|moving| moving.mover.as_ref()) {
+            mover.older.remove().map_err(|error| (mover.older.path().to_owned(), error))?;
         }
         super::remove(&self.path).map_err(|error| (self.path.clone(), error))
     }
@@ -221,13 +222,15 @@ impl TraceFile {
 
 impl Mover {
     /// Makes the file of older rows, and a thread that moves rows when asked.
-    fn start(trace: &Arc<File>, trace_path: &Path, path: &Path) -> Result<(Self, Arc<File>), Failed> {
-        let failed = |why| Failed { path: path.to_owned(), why, for_good: false };
-        let older = Arc::new(older::create(path).map_err(failed)?);
+    fn start(trace: &Arc<File>, trace_path: &Path, to: &Older) -> Result<(Self, Arc<File>), Failed> {
+        let nowhere = |why| Failed { path: sessions(to.place.path()).join(&to.name), why, for_good: false };
+        let entry = to.entry().map_err(nowhere)?;
+        let failed = |why| Failed { path: entry.path().to_owned(), why, for_good: false };
+        let older = Arc::new(older::create(&entry).map_err(failed)?);
         let (ask, asked) = channel();
         let (tell, told) = channel();
         let (trace, to, paths) =
-            (Arc::clone(trace), Arc::clone(&older), [trace_path.to_owned(), path.to_owned()]);
+            (Arc::clone(trace), Arc::clone(&older), [trace_path.to_owned(), entry.path().to_owned()]);
         let work = move || {
             while let Ok((begin, end)) = asked.recv() {
                 if tell.send(shift(&trace, &to, &paths, begin, end)).is_err() {
@@ -237,10 +240,10 @@ impl Mover {
         };
         let thread = std::thread::Builder::new().name("tracer-spool".to_owned()).spawn(work);
         match thread {
-            Ok(_) => Ok((Self { older: path.to_owned(), ask, told }, older)),
+            Ok(_) => Ok((Self { older: entry, ask, told }, older)),
             Err(why) => {
                 // It is empty: whether it can be removed changes nothing for the rows.
-                let _ = super::remove(path);
+                let _ = entry.remove();
                 Err(failed(why))
             }
         }
@@ -254,7 +257,7 @@ impl Mover {
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
                 let why = io::Error::other("the thread that moves them ended");
-                Some(Err(Failed { path: self.older.clone(), why, for_good: true }))
+                Some(Err(Failed { path: self.older.path().to_owned(), why, for_good: true }))
             }
         }
     }
@@ -279,7 +282,8 @@ mod tests {
     use std::path::Path;
 
     use super::{Room, TraceFile};
-    use crate::record::older;
+    use crate::record::log_place::LogPlace;
+    use crate::record::older::{self, Older};
 
     const LIMIT: u64 = 64 << 10;
     const LINE: usize = 1000;
@@ -288,8 +292,10 @@ mod tests {
         format!("{number:0width$}\n", width = LINE - 1)
     }
 
-    fn trace(dir: &Path, older: &str) -> TraceFile {
-        TraceFile::create(dir.join("trace"), Room { limit: LIMIT, older: dir.join(older) }).unwrap()
+    fn trace(dir: &Path) -> TraceFile {
+        let place = LogPlace::made(&dir.join("log")).unwrap();
+        let older = Older { place, name: "older".to_owned() };
+        TraceFile::create(dir.join("trace"), Room { limit: LIMIT, older }).unwrap()
     }
 
     fn write(trace: &mut TraceFile, lines: std::ops::Range<usize>) {
@@ -309,7 +315,7 @@ mod tests {
     #[test]
     fn it_never_takes_more_than_its_room_and_keeps_every_line_in_order() {
         let dir = crate::scratch();
-        let mut trace = trace(dir.path(), "log/older");
+        let mut trace = trace(dir.path());
         for number in 0..1000 {
             write(&mut trace, number..number + 1);
             assert!(trace.held() < LIMIT + LINE as u64);
@@ -317,24 +323,25 @@ mod tests {
         assert_eq!(text(&mut trace), all(0..1000));
         assert!(trace.moved > 900 << 10, "{} bytes were moved", trace.moved);
         trace.remove().unwrap();
-        assert_eq!(std::fs::read_dir(dir.path().join("log")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(dir.path().join("log/sessions")).unwrap().count(), 0);
         assert!(!dir.path().join("trace").exists());
     }
 
     #[test]
     fn what_is_small_stays_where_it_is() {
         let dir = crate::scratch();
-        let mut trace = trace(dir.path(), "older");
+        let mut trace = trace(dir.path());
         write(&mut trace, 0..30);
         assert_eq!((text(&mut trace), trace.moved), (all(0..30), 0));
-        assert!(!dir.path().join("older").exists());
+        assert!(!dir.path().join("log/sessions/older").exists());
     }
 
     #[test]
     fn where_older_rows_have_no_place_they_stay_and_later_ones_come_too() {
         let dir = crate::scratch();
-        std::fs::write(dir.path().join("no-directory"), "").unwrap();
-        let mut trace = trace(dir.path(), "no-directory/older");
+        let mut trace = trace(dir.path());
+        std::fs::remove_dir_all(dir.path().join("log")).unwrap();
+        std::fs::write(dir.path().join("log"), "").unwrap();
         write(&mut trace, 0..500);
         assert_eq!((trace.held(), trace.moved), (500 * LINE as u64, 0));
         assert_eq!(text(&mut trace), all(0..500));
@@ -343,9 +350,10 @@ mod tests {
     #[test]
     fn a_disk_that_has_room_again_gets_them() {
         let dir = crate::scratch();
-        let place = dir.path().join("place");
+        let place = dir.path().join("log");
+        let mut trace = trace(dir.path());
+        std::fs::remove_dir_all(&place).unwrap();
         std::fs::write(&place, "").unwrap();
-        let mut trace = trace(dir.path(), "place/older");
         write(&mut trace, 0..100);
         assert_eq!(trace.moved, 0);
         std::fs::remove_file(&place).unwrap();
@@ -357,20 +365,20 @@ mod tests {
     #[test]
     fn what_is_left_of_it_has_each_line_once_wherever_it_was_cut_off() {
         let dir = crate::scratch();
-        let mut whole = trace(dir.path(), "older");
+        let mut whole = trace(dir.path());
         write(&mut whole, 0..200);
         assert_eq!(text(&mut whole), all(0..200));
         let at = |name: &str| File::options().read(true).write(true).open(dir.path().join(name)).unwrap();
-        let left = || text(&mut TraceFile::left(at("trace"), Some(at("older"))).unwrap());
+        let left = || text(&mut TraceFile::left(at("trace"), Some(at("log/sessions/older"))).unwrap());
         assert_eq!(left(), all(0..200));
         // Copied, but not yet given back; then so in part only, torn in the middle of a line.
         let (moved, written) = (whole.moved, 200 * LINE as u64);
-        older::copy(&at("trace"), &at("older"), moved, written).unwrap();
+        older::copy(&at("trace"), &at("log/sessions/older"), moved, written).unwrap();
         assert_eq!(left(), all(0..200));
-        at("older").set_len(moved + 1234).unwrap();
+        at("log/sessions/older").set_len(moved + 1234).unwrap();
         assert_eq!(left(), all(0..200));
         // Moved to the last byte.
-        older::copy(&at("trace"), &at("older"), moved, written).unwrap();
+        older::copy(&at("trace"), &at("log/sessions/older"), moved, written).unwrap();
         older::give_back(&at("trace"), written).unwrap();
         assert_eq!(left(), all(0..200));
     }
@@ -378,7 +386,7 @@ mod tests {
     #[test]
     fn where_older_rows_are_gone_the_others_are_whole() {
         let dir = crate::scratch();
-        let mut whole = trace(dir.path(), "older");
+        let mut whole = trace(dir.path());
         write(&mut whole, 0..200);
         whole.rest();
         let first = usize::try_from(whole.moved).unwrap() / LINE;

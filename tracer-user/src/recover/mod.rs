@@ -174,13 +174,13 @@ pub fn recover(
 fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl FnMut(Report)) {
     let dirs = [&request.log_dir, &request.default_log_dir].into_iter().flatten();
     for dir in dirs.filter(|_| !boot_id.is_empty()) {
-        older::of_other_boots(dir, boot_id, now, |path| {
+        older::of_other_boots(dir, boot_id, now, |entry| {
             let reason = "it is from before a reboot, and its trace file is gone";
             let decision = Decision { gate: Gate::G2, action: Action::Remove, reason };
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = entry.path().file_name().map(|name| name.to_string_lossy().into_owned());
             let mut told = Report::new(name.unwrap_or_default(), decision);
             if !request.dry_run {
-                told.error = std::fs::remove_file(path).err().map(|error| error.to_string());
+                told.error = entry.remove().err().map(|error| error.to_string());
             }
             report(told);
         });

@@ -5,18 +5,18 @@
 //! files are known by their names, which hold the boot. They go once nobody holds them and nobody has written them for a
 //! day: a log directory may be shared with another machine, whose boot is another one.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::record::dir::Entry;
 use crate::record::enrollment::Enrollment;
+use crate::record::log_place::{LogPlace, sessions};
 use crate::record::{older, trace_file::TraceFile};
-use crate::session::finish::sessions;
 use crate::session::id::SessionId;
 use crate::session::text::{Text, decode};
 
@@ -34,43 +34,50 @@ pub(super) fn absolute(told: &str) -> Option<PathBuf> {
     told.is_absolute().then_some(told)
 }
 
-/// Where the older rows of a sidecar's session lie, if there are any. `None`: it names no place.
-fn path(enrollment: &Enrollment) -> Option<PathBuf> {
+/// Where the older rows of a sidecar's session lie, if there are any: the log directory, and the name. `None`: it names no place.
+fn named(enrollment: &Enrollment) -> Option<(PathBuf, String)> {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let id: SessionId = enrollment.session_id.parse().ok()?;
     let boot = Some(enrollment.boot_id.as_str()).filter(|boot| boot.bytes().all(is_safe))?;
-    Some(older::path(&sessions(&log_dir(enrollment)?), id.as_str(), boot, enrollment.root()))
+    Some((log_dir(enrollment)?, older::name(id.as_str(), boot, enrollment.root())))
+}
+
+/// The same as a path, for words.
+fn path(enrollment: &Enrollment) -> PathBuf {
+    named(enrollment).map(|(log_dir, name)| sessions(&log_dir).join(name)).unwrap_or_default()
+}
+
+/// The same, in the directory of sessions. `None`: that is not there.
+fn entry(enrollment: &Enrollment) -> io::Result<Option<Entry>> {
+    let Some((log_dir, name)) = named(enrollment) else { return Ok(None) };
+    Ok(LogPlace::if_there(&log_dir)?.map(|dirs| dirs.sessions.entry(name)))
 }
 
 /// The whole of what is left of a trace file.
 pub(super) fn whole(enrollment: &Enrollment, trace: File) -> Result<TraceFile, String> {
-    let unreadable = |path: &Path, why: io::Error| format!("{} can't be read ({why})", path.display());
-    let path = path(enrollment);
+    let unreadable = |why: io::Error| format!("{} can't be read ({why})", path(enrollment).display());
     // A log directory that is broken is in nobody's way who has all in the trace file.
     let moved = older::moved(&trace).map_err(|why| format!("it can't be read ({why})"))?;
-    let older = match &path {
-        Some(path) if moved > 0 => older::open(path).map_err(|why| unreadable(path, why))?,
-        _ => None,
-    };
+    let entry = if moved > 0 { entry(enrollment).map_err(unreadable)? } else { None };
+    let older = entry.as_ref().map_or(Ok(None), older::open).map_err(unreadable)?;
     let is_there = older.is_some();
     let whole = TraceFile::left(trace, older).map_err(|why| format!("it can't be read ({why})"))?;
-    let path = path.unwrap_or_default();
     if whole.lacks_rows() && !is_there {
-        may_not_come_back(enrollment, &path)?;
+        may_not_come_back(enrollment, entry.as_ref())?;
     }
     Ok(whole)
 }
 
 /// Rows that are missing are gone only if the directory is there that they were put into; else its file system may be mounted
 /// later, and a session without them would be in their way.
-fn may_not_come_back(enrollment: &Enrollment, path: &Path) -> Result<(), String> {
+fn may_not_come_back(enrollment: &Enrollment, entry: Option<&Entry>) -> Result<(), String> {
+    let path = path(enrollment);
     let dir = path.parent().unwrap_or(Path::new(""));
-    let why = match fs::metadata(dir)
-        .map(|found| is_same_place(enrollment.sessions_dir, (found.dev(), found.ino())))
-    {
-        Ok(true) => return Ok(()),
-        Ok(false) => "is another file system's by now",
-        Err(_) => "is not there",
+    let found = entry.and_then(|entry| entry.dir().stat().ok());
+    let why = match found.map(|found| is_same_place(enrollment.sessions_dir, (found.st_dev, found.st_ino))) {
+        Some(true) => return Ok(()),
+        Some(false) => "is another file system's by now",
+        None => "is not there",
     };
     Err(format!(
         "its older rows are missing: {dir} {why}; mount it, or if they are gone for good: mkdir -p {dir}; touch {path}",
@@ -88,41 +95,40 @@ pub(super) fn is_same_place(then: Option<(u64, u64)>, now: (u64, u64)) -> bool {
 /// Says so where older rows were removed by somebody: the session has the others.
 pub(super) fn tell_what_is_missing(enrollment: &Enrollment, whole: &TraceFile) {
     if whole.lacks_rows() {
-        let path = path(enrollment).unwrap_or_default();
         log::warn!(
             "older rows of session {} are lost: {} was removed",
             enrollment.session_id,
-            path.display()
+            path(enrollment).display()
         );
     }
 }
 
 /// Removes the older rows of a sidecar's session. Where that fails they only take room: nobody reads them any more.
 pub(super) fn remove(enrollment: &Enrollment) {
-    let Some(path) = path(enrollment) else { return };
-    if let Err(error) = older::remove(&path) {
+    let removed = entry(enrollment).and_then(|entry| entry.as_ref().map_or(Ok(()), older::remove));
+    if let Err(error) = removed {
         log::warn!(
             "{} can't be removed ({error}); nobody needs it any more: remove it",
-            Text(path.as_os_str().as_bytes())
+            Text(path(enrollment).as_os_str().as_bytes())
         );
     }
 }
 
 /// Hands on each file of older rows in `log_dir` that nobody will ask for any more.
-pub(super) fn of_other_boots(log_dir: &Path, boot_id: &str, now: SystemTime, mut each: impl FnMut(&Path)) {
-    // Without a log directory there is nothing to sweep.
-    let Ok(entries) = fs::read_dir(sessions(log_dir)) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
+pub(super) fn of_other_boots(log_dir: &Path, boot_id: &str, now: SystemTime, mut each: impl FnMut(&Entry)) {
+    // Without a log directory there is nothing to sweep, and one that is not to be written to is no matter of this.
+    let Ok(dirs) = LogPlace::existing(log_dir).and_then(|place| place.dirs()) else { return };
+    for name in dirs.sessions.names().unwrap_or_default() {
         let boot = name.to_str().and_then(older::boot_of);
-        if boot.is_some_and(|boot| boot != boot_id) && is_left(&entry.path(), now) {
-            each(&entry.path());
+        let entry = dirs.sessions.entry(&name);
+        if boot.is_some_and(|boot| boot != boot_id) && is_left(&entry, now) {
+            each(&entry);
         }
     }
 }
 
-fn is_left(path: &Path, now: SystemTime) -> bool {
-    let Ok(Some(file)) = older::open(path) else { return false };
+fn is_left(entry: &Entry, now: SystemTime) -> bool {
+    let Ok(Some(file)) = older::open(entry) else { return false };
     let written = file.metadata().and_then(|found| found.modified());
     let is_old = written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age >= LEFT));
     is_old && flock(&file, FlockOperation::NonBlockingLockShared).is_ok()

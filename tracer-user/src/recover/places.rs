@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Request, older};
 use crate::record::enrollment::Enrollment;
-use crate::session::finish::{Held, LogDir, clear_staging as clear, sessions};
+use crate::record::log_place::{LogPlace, sessions};
+use crate::session::finish::{FinishError, Held, LogDir, clear_staging as clear};
 use crate::session::id::SessionId;
 
 /// A session that is there already.
@@ -57,8 +58,10 @@ pub(super) fn found(
 /// Where a log directory has it, under whatever name: its own, or one that was free.
 fn found_in(dir: &Path, enrollment: &Enrollment, id: &SessionId) -> Result<Option<Found>, String> {
     let root = enrollment.root();
+    let there = LogPlace::if_there(dir).map_err(|why| FinishError::LogDir { path: dir.to_owned(), why });
+    let Some(dirs) = there.map_err(|error| error.to_string())? else { return Ok(None) };
     for (nth, name) in id.names(root.pid).enumerate() {
-        match LogDir::holding(dir, &name, root, &enrollment.boot_id).map_err(|error| error.to_string())? {
+        match LogDir::holding(&dirs, &name, root, &enrollment.boot_id).map_err(|error| error.to_string())? {
             Held::Yes(place) => return Ok(Some(Found { place, id: name })),
             // They are taken in order, and the first may have been kept for somebody.
             Held::Free if nth > 0 => break,

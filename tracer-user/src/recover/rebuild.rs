@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -14,6 +13,7 @@ use super::gates::Rows;
 use crate::kernel::loss::Loss;
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, Wanted};
+use crate::record::dir::Dir;
 use crate::record::enrollment::Enrollment;
 use crate::record::spool::Spool;
 use crate::record::trace_file::TraceFile;
@@ -56,7 +56,7 @@ pub fn rebuild(
     enrollment: &Enrollment,
     trace: Option<TraceFile>,
     now: (jiff::Timestamp, u64),
-    scratch: PathBuf,
+    scratch: Option<Dir>,
 ) -> Result<Rebuilt, RebuildError> {
     let (calendar, now_ns) = now;
     let clock = enrollment.booted_at_ns.map_or_else(|| Clock::new(calendar, now_ns), Clock::booted_at);

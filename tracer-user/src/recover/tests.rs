@@ -12,7 +12,9 @@ use super::gates::{Action, Gate};
 use super::{Report, Request, recover};
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
+use crate::record::dir::Entry;
 use crate::record::enrollment::{Enrolled, Enrollment, made};
+use crate::record::log_place::LogPlace;
 use crate::record::{older, runtime};
 
 /// More than any kernel gives (PID_MAX_LIMIT).
@@ -295,8 +297,7 @@ fn older_rows_that_cannot_be_removed_are_in_nobodys_way() {
     crash_with_place(&host);
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
     let root = Identity { pid: NOBODYS, start: Ticks(5) };
-    let older = older::path(&host.log().join("sessions"), &format!("s-{NOBODYS}-5"), &boot_id, root);
-    fs::create_dir_all(older).unwrap();
+    older_rows(&host, &format!("s-{NOBODYS}-5"), &boot_id, root).make_dir(0o755).unwrap();
     assert_eq!((one(&host.recover()).error.as_deref(), host.left().len()), (None, 0));
     assert_eq!(host.recover(), []);
 }
@@ -388,6 +389,12 @@ fn a_tracer_that_died_before_its_first_row_has_a_session_too() {
     assert_eq!((&summary["pid"], &summary["process_count"]), (&NOBODYS.into(), &0.into()));
 }
 
+/// A file of older rows there.
+fn older_rows(host: &Host, id: &str, boot_id: &str, root: Identity) -> Entry {
+    let sessions = LogPlace::made(&host.log()).unwrap().dirs().unwrap().sessions;
+    sessions.entry(older::name(id, boot_id, root))
+}
+
 /// A crash whose first row was moved to the log directory: its path, and the trace file's.
 fn moved(host: &Host, pid: u32, rows: &str) -> [PathBuf; 2] {
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
@@ -396,11 +403,11 @@ fn moved(host: &Host, pid: u32, rows: &str) -> [PathBuf; 2] {
     let first = rows.lines().next().unwrap().len() + 1;
     host.trace(pid, &("\0".repeat(first) + &rows[first..]));
     let root = Identity { pid, start: Ticks(5) };
-    let older = older::path(&host.log().join("sessions"), &format!("s-{pid}-5"), &boot_id, root);
+    let older = older_rows(host, &format!("s-{pid}-5"), &boot_id, root);
     drop(older::create(&older).unwrap());
     // A move that was cut off had more of it.
     fs::write(&older, &rows[..first + 20]).unwrap();
-    [older, host.runtime.join(format!("tracer_trace_{pid}_5.jsonl"))]
+    [older.path().to_owned(), host.runtime.join(format!("tracer_trace_{pid}_5.jsonl"))]
 }
 
 #[test]
@@ -425,6 +432,24 @@ fn what_is_removed_takes_the_rows_that_were_moved_with_it() {
     fs::write(sidecar, text).unwrap();
     assert_eq!(one(&host.recover()).decision.gate, Gate::G4);
     assert!(!older.exists() && !trace.exists() && host.left().is_empty());
+}
+
+#[test]
+fn where_the_oldest_rows_are_gone_the_first_of_the_others_may_be_anybodys() {
+    let host = Host::new();
+    let alien = rows(NOBODYS + 1).replace("\"comm\":\"sh\"", "\"comm\":\"make\"");
+    let [older, _] = moved(&host, NOBODYS, &(rows(NOBODYS) + &alien));
+    fs::remove_file(older).unwrap();
+    host.trace(NOBODYS, &("\0".repeat(rows(NOBODYS).len()) + &alien));
+    let reports = host.recover();
+    let (decision, lost) = (one(&reports).decision, one(&reports).lost_bytes);
+    assert_eq!((decision.gate, lost), (Gate::G5, rows(NOBODYS).len() as u64), "{reports:?}");
+    assert_eq!(host.lines(&format!("sessions/s-{NOBODYS}-5/events.jsonl")).len(), 2);
+    // The same rows with nothing before them are an alien file.
+    let host = Host::new();
+    host.enrol(NOBODYS, |_| {});
+    host.trace(NOBODYS, &alien);
+    assert_eq!((one(&host.recover()).decision.gate, host.sessions().len()), (Gate::G4, 0));
 }
 
 #[test]
@@ -488,14 +513,13 @@ fn on_a_bare_mount_point_where_somebody_made_the_directory_again_a_crash_waits_f
 #[test]
 fn older_rows_of_another_boot_go_once_nobody_has_them() {
     let host = Host::new();
-    let sessions = host.log().join("sessions");
     let root = Identity { pid: 7, start: Ticks(5) };
     let mine = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
     let [young, old, held, this] =
         [("young", "other"), ("old", "other"), ("held", "other"), ("this", mine.as_str())].map(
             |(id, boot)| {
-                let path = older::path(&sessions, id, boot, root);
-                (older::create(&path).unwrap(), path)
+                let entry = older_rows(&host, id, boot, root);
+                (older::create(&entry).unwrap(), entry.path().to_owned())
             },
         );
     let year = std::time::SystemTime::now() - Duration::from_hours(24 * 365);

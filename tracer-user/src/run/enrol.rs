@@ -1,17 +1,17 @@
 //! Where the lines of a run go: the sidecar first, then the trace file.
 
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 
 use jiff::Timestamp;
 
 use super::plan::Plan;
 use crate::process::member::Member;
 use crate::record::enrollment::{Enrolled, Enrollment, SCHEMA_VERSION};
+use crate::record::log_place::LogPlace;
+use crate::record::older::{self, Older};
+use crate::record::runtime;
 use crate::record::trace_file::Room;
-use crate::record::{older, runtime};
 use crate::session::clock::Time;
-use crate::session::finish::sessions;
 use crate::session::recording::Recording;
 use crate::session::text::Text;
 
@@ -20,15 +20,17 @@ use crate::session::text::Text;
 /// Without a sidecar there is no trace file either: nobody could tell later whose it is.
 pub(super) fn enrol(
     plan: &Plan,
+    place: &LogPlace,
     recording: &mut Recording,
     boot_id: &str,
 ) -> Result<Option<Enrolled>, String> {
     let Some(root) = recording.root() else { return Ok(None) };
-    let (id, enrollment) = (root.id, enrollment(plan, recording, root, boot_id));
+    let (id, enrollment) = (root.id, enrollment(plan, place, recording, root, boot_id));
     let dir = runtime::open(&plan.tmpfs_path).map_err(|error| error.to_string())?;
     let failed = |what, error| format!("the {what} in {} can't be made ({error})", dir.display());
     let enrolled = Enrolled::write(&dir, &enrollment).map_err(|error| failed("enrollment sidecar", error))?;
-    let older = older::path(&sessions(&plan.log_dir), plan.session_id.as_str(), boot_id, id);
+    let name = older::name(plan.session_id.as_str(), boot_id, id);
+    let older = Older { place: place.clone(), name };
     let room = Room { limit: plan.spool_limit, older };
     if let Err(error) = recording.lines.events.to_file(&dir, id, room) {
         // The warning below names the directory that fails; that the sidecar stays behind adds nothing to it.
@@ -38,7 +40,13 @@ pub(super) fn enrol(
     Ok(Some(enrolled))
 }
 
-fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) -> Enrollment {
+fn enrollment(
+    plan: &Plan,
+    place: &LogPlace,
+    recording: &Recording,
+    root: &Member,
+    boot_id: &str,
+) -> Enrollment {
     let text = |bytes: &[u8]| Text(bytes).to_string();
     let log_dir = std::path::absolute(&plan.log_dir).ok();
     Enrollment {
@@ -58,7 +66,11 @@ fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) 
         reader: plan.reader.map(|reader| (reader.uid, reader.gid)),
         redact_args: plan.redact,
         thresholds: serde_json::to_value(plan.thresholds).unwrap_or_default(),
-        sessions_dir: std::fs::metadata(sessions(&plan.log_dir)).map(|dir| (dir.dev(), dir.ino())).ok(),
+        sessions_dir: place
+            .dirs()
+            .and_then(|dirs| dirs.sessions.stat())
+            .map(|dir| (dir.st_dev, dir.st_ino))
+            .ok(),
         recovered_to: None,
         finished: false,
     }

@@ -25,6 +25,7 @@ use super::timers::Timers;
 use super::urgency::Urgency;
 use crate::kernel::load::Programs;
 use crate::record::enrollment::Enrolled;
+use crate::record::log_place::LogPlace;
 use crate::session::recording::Recording;
 use search::Search;
 
@@ -36,6 +37,7 @@ const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// A run under way.
 pub(super) struct Follower<'a> {
     plan: &'a Plan,
+    log_place: &'a LogPlace,
     programs: &'a mut Programs,
     child: &'a Child,
     /// Events.
@@ -93,6 +95,7 @@ impl<'a> Follower<'a> {
     /// Begins right after the command was started.
     pub(super) fn new(
         plan: &'a Plan,
+        log_place: &'a LogPlace,
         programs: &'a mut Programs,
         recording: Recording,
         boot_id: &'a str,
@@ -102,6 +105,7 @@ impl<'a> Follower<'a> {
         let listener = Listener::new(programs);
         Self {
             plan,
+            log_place,
             programs,
             child,
             listener,
@@ -243,7 +247,7 @@ impl<'a> Follower<'a> {
 
     /// Moves the lines to the runtime directory; without it they stay in memory, and the session is whole all the same.
     fn spool_to_file(&mut self) {
-        match enrol(self.plan, &mut self.recording, self.boot_id) {
+        match enrol(self.plan, self.log_place, &mut self.recording, self.boot_id) {
             Ok(enrolled) => self.enrolled = enrolled,
             Err(error) => log::warn!("{error}; the session is kept in memory until it ends"),
         }

@@ -109,7 +109,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
             resolver,
             plan.thresholds,
             plan.redact,
-            log_dir.sessions(),
+            log_dir.sessions().ok(),
         );
         let mut signals = Signals::take().map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;
@@ -121,7 +121,8 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         drop(ends);
         inherited.pipes.let_go(plan.silent);
         // Only now: rings that are mapped before the fork would count as the command's own memory.
-        let mut follower = Follower::new(plan, &mut programs, recording, &boot_id, &child, streams);
+        let mut follower =
+            Follower::new(plan, log_dir.place(), &mut programs, recording, &boot_id, &child, streams);
         let background = Background::start(plan);
         let Followed { ended, why, since_ns } = follower.follow(&mut signals).await;
         // From here on nothing may come between the command's status and whoever waits for it.

@@ -15,6 +15,8 @@ use super::snapshot_row::{SnapshotRow, made};
 use crate::kernel::event::{Args, Comm, Event, Exec, Exit, Fork, Status, Totals, What};
 use crate::process::identity::{Identity, Ticks};
 use crate::process::snapshot::Values;
+use crate::record::log_place::LogPlace;
+use crate::record::older::Older;
 use crate::record::scratch::Scratch;
 use crate::record::spool::Spool;
 use crate::record::trace_file::Room;
@@ -119,13 +121,15 @@ fn of_all_threads(work: impl FnOnce()) -> Duration {
 fn a_line_of_the_spool() {
     let disk = crate::scratch();
     let tmpfs = std::env::var_os("COST_TMPFS").map_or_else(|| disk.path().to_owned(), PathBuf::from);
+    let place = LogPlace::made(disk.path()).unwrap();
     let lines = Lines::new();
     let kinds =
         [("memory", None), ("trace file", Some(1 << 40)), ("trace file and log directory", Some(256 << 10))];
     let mut spools = kinds.map(|(name, limit)| {
-        let mut spool = Spool::in_memory(Scratch::new(disk.path().to_owned()));
+        let mut spool = Spool::in_memory(Scratch::new(place.dirs().ok().map(|dirs| dirs.sessions)));
         if let Some(limit) = limit {
-            let room = Room { limit, older: disk.path().join(name) };
+            let older = Older { place: place.clone(), name: name.to_owned() };
+            let room = Room { limit, older };
             let root = Identity { start: Ticks(limit), ..ROOT };
             spool.to_file(&tmpfs, root, room).unwrap();
         }

@@ -7,14 +7,12 @@
 //! disk that fails, or is full and tells so late, is then an error here and not a session that nobody has. A recovery of many
 //! sessions does so once, for all of them.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with, syncfs};
-use rustix::process::geteuid;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,11 +22,14 @@ use super::recording::Lines;
 use super::summary::Summary;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
+use crate::record::dir::{Dir, Entry};
+use crate::record::log_place::{self, Dirs, LogPlace};
+use crate::record::way;
 
 /// The directory of sessions and their index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LogDir {
-    path: PathBuf,
+    place: LogPlace,
     reader: Option<Reader>,
     /// Whoever writes several sessions brings them to the disk himself.
     synced_later: bool,
@@ -89,12 +90,6 @@ const SUMMARY_MAX: u64 = 64 << 20;
 /// What failed, on which file.
 type Failed = (PathBuf, io::Error);
 
-/// Where sessions lie in a log directory.
-#[must_use]
-pub fn sessions(log_dir: &Path) -> PathBuf {
-    log_dir.join("sessions")
-}
-
 impl LogDir {
     /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
     /// session has no place is better told before hours of work than after.
@@ -109,34 +104,28 @@ impl LogDir {
     /// Makes `path`, or takes it as it is.
     pub fn at(path: &Path) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
-        let sessions = sessions(path);
-        // To make what is there costs as much as to make it: a recovery comes here for each session.
-        if sessions.symlink_metadata().is_err() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&sessions).map_err(unusable)?;
-        }
-        let found = [path.metadata(), sessions.symlink_metadata()];
-        for found in found {
-            if let Some(what) = objection(&found.map_err(unusable)?, geteuid().is_root()) {
-                return Err(unusable(io::Error::other(what)));
-            }
-        }
-        access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
-        Ok(Self { path: path.to_owned(), reader: None, synced_later: false })
+        let place = LogPlace::made(path).map_err(unusable)?;
+        let sessions = place.dirs().map_err(unusable)?.sessions;
+        sessions.is_writable().map_err(unusable)?;
+        Ok(Self { place, reader: None, synced_later: false })
     }
 
-    /// Whether there is nothing of the name `id`.
+    /// Whether there is nothing of the name `id`. What can't be seen is told by whoever puts something there.
     #[must_use]
     pub fn is_free(&self, id: &SessionId) -> bool {
-        let found = std::fs::symlink_metadata(self.session(id));
-        found.is_err_and(|error| {
-            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-        })
+        let found = self.sessions().and_then(|sessions| sessions.entry(id.as_str()).found());
+        found.map_or(true, |found| found.is_none())
+    }
+
+    /// The directories, held open.
+    #[must_use]
+    pub fn place(&self) -> &LogPlace {
+        &self.place
     }
 
     /// Where sessions lie.
-    #[must_use]
-    pub fn sessions(&self) -> PathBuf {
-        sessions(&self.path)
+    pub fn sessions(&self) -> io::Result<Dir> {
+        Ok(self.place.dirs()?.sessions)
     }
 
     /// Sessions are to be this user's from now on.
@@ -151,57 +140,39 @@ impl LogDir {
         Self { synced_later: true, ..self }
     }
 
-    /// Where the session `id` is, or will be.
-    #[must_use]
-    pub fn session(&self, id: &SessionId) -> PathBuf {
-        self.sessions().join(id.as_str())
-    }
-
-    /// Where it is built.
-    fn staging(&self, id: &SessionId) -> PathBuf {
-        let me = builder();
-        self.sessions().join(format!(".{id}.{}_{}", me.pid, me.start.0))
-    }
-
-    /// Where the log directory `path` has the session `id`, if that is the one of `root` in that boot; it gets its line in
-    /// the index if whoever put it there died before that.
-    pub fn holding(path: &Path, id: &SessionId, root: Identity, boot_id: &str) -> Result<Held, FinishError> {
-        let log_dir = Self { path: path.to_owned(), reader: None, synced_later: true };
-        if log_dir.is_free(id) {
+    /// Where a log directory has the session `id`, if that is the one of `root` in that boot; it gets its line in the index
+    /// if whoever put it there died before that.
+    pub fn holding(dirs: &Dirs, id: &SessionId, root: Identity, boot_id: &str) -> Result<Held, FinishError> {
+        let place = dirs.sessions.entry(id.as_str());
+        let unusable = |why| FinishError::LogDir { path: dirs.log.path().to_owned(), why };
+        if place.found().map_err(unusable)?.is_none() {
             return Ok(Held::Free);
         }
-        let place = log_dir.session(id);
         let summary = read_summary(&place).unwrap_or_default();
         let of = (summary["pid"].as_u64(), summary["starttime_ticks"].as_u64(), summary["boot_id"].as_str());
         if of != (Some(root.pid.into()), Some(root.start.0), Some(boot_id)) {
             return Ok(Held::Another);
         }
-        let index = log_dir.index();
-        let in_place = || std::fs::symlink_metadata(&place).is_ok();
+        let index = index::of(&dirs.log);
+        let in_place = || place.found().is_ok_and(|found| found.is_some());
         index::repair(&index, id, summary, in_place)
-            .map_err(|why| FinishError::Write { path: index.clone(), why })?;
-        Ok(Held::Yes(place))
-    }
-
-    /// Their index.
-    pub(super) fn index(&self) -> PathBuf {
-        self.path.join("sessions.jsonl")
+            .map_err(|why| FinishError::Write { path: index.path().to_owned(), why })?;
+        Ok(Held::Yes(place.path().to_owned()))
     }
 }
 
 /// Removes what a tracer or a recovery left in a log directory that was killed while it built the session of the root `pid`
 /// there, under whatever name. Only for who has claimed it; another session of the same id may be built at this moment.
 pub fn clear_staging(log_dir: &Path, id: &SessionId, pid: u32) {
-    let Ok(entries) = std::fs::read_dir(sessions(log_dir)) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
+    let Ok(dirs) = LogPlace::existing(log_dir).and_then(|place| place.dirs()) else { return };
+    for name in dirs.sessions.names().unwrap_or_default() {
         let parts = name.to_str().and_then(|name| name.strip_prefix('.')?.rsplit_once('.'));
         let Some((built, builder)) = parts.filter(|(built, _)| built.starts_with(&id.as_str()[..1])) else {
             continue;
         };
         if builder_is_dead(builder) && id.names(pid).any(|name| name.as_str() == built) {
             // It only takes room; nobody takes it for a session.
-            let _ = std::fs::remove_dir_all(entry.path());
+            let _ = dirs.sessions.entry(&name).remove_tree();
         }
     }
 }
@@ -222,21 +193,6 @@ fn builder_is_dead(name: &str) -> bool {
     };
     let lives = |stat: Stat| !stat.is_over() && start.is_none_or(|start| start == stat.start.0.to_string());
     !Stat::read(pid).is_some_and(lives)
-}
-
-/// What is wrong with a directory that sessions are to be written to (W8). What root writes must not follow a link that
-/// somebody else could have put there.
-fn objection(found: &Metadata, is_root: bool) -> Option<&'static str> {
-    let (sticky, others_write) = (found.mode() & 0o1000 != 0, found.mode() & 0o002 != 0);
-    if !found.is_dir() {
-        Some("it holds a link, or something else, where directories are to be")
-    } else if is_root && found.uid() != 0 {
-        Some("it is not root's, so somebody else could put links there")
-    } else if is_root && others_write && !sticky {
-        Some("everybody may write to it, and so put links there")
-    } else {
-        None
-    }
 }
 
 /// Whose a session's id is.
@@ -275,41 +231,57 @@ pub fn finish(
             done => return done,
         }
     }
-    Err(FinishError::Exists { id, path: log_dir.path.clone() })
+    Err(FinishError::Exists { id, path: log_dir.place.path().to_owned() })
 }
 
 fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<Placed, FinishError> {
-    let id = &summary.session_id;
-    let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
-    let sync = |path: &Path| if log_dir.synced_later { Ok(()) } else { sync_directory(path) };
-    let written = build(&staging, summary, lines, log_dir.synced_later)
-        .and_then(|()| sync(&staging))
-        .and_then(|()| hand_over(&staging, log_dir.reader).map_err(|error| (staging.clone(), error)))
-        .and_then(|()| put_in_place(&staging, &place).map_err(|error| (place.clone(), error)))
-        .and_then(|()| sync(&log_dir.sessions()));
+    let (id, me) = (&summary.session_id, builder());
+    let name = format!(".{id}.{}_{}", me.pid, me.start.0);
+    // Made again if somebody removed them since the start.
+    let dirs = log_dir.place.dirs().map_err(|why| {
+        let path = log_place::sessions(log_dir.place.path()).join(&name);
+        FinishError::Write { path, why }
+    })?;
+    let (staging, place) = (dirs.sessions.entry(name), dirs.sessions.entry(id.as_str()));
+    let written = build(&staging, summary, lines, log_dir).and_then(|()| {
+        staging.rename_dir_to_new(&place).map_err(failed(&place))?;
+        if log_dir.synced_later { Ok(()) } else { dirs.sessions.sync().map_err(failed_in(&dirs.sessions)) }
+    });
     match written {
         Ok(()) => {
+            let index = index::of(&dirs.log);
             let unindexed = index::append(&index, summary, log_dir.synced_later).err();
             let unindexed =
                 unindexed.map(|why| format!("the session has no line in {} ({why})", index.display()));
-            Ok(Placed { path: place, unindexed })
+            Ok(Placed { path: dirs.sessions.whereabouts().join(id.as_str()), unindexed })
         }
         Err((path, source)) => {
             // It is named below; a directory that can't even be removed adds nothing to that.
-            let _ = std::fs::remove_dir_all(&staging);
-            if source.kind() == io::ErrorKind::AlreadyExists && path == place {
-                return Err(FinishError::Exists { id: id.clone(), path: log_dir.path.clone() });
+            let _ = staging.remove_tree();
+            if source.kind() == io::ErrorKind::AlreadyExists && path == place.path() {
+                return Err(FinishError::Exists { id: id.clone(), path: log_dir.place.path().to_owned() });
             }
             Err(FinishError::Write { path, why: source })
         }
     }
 }
 
-fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines, synced_later: bool) -> Result<(), Failed> {
-    make(staging).map_err(|error| (staging.to_owned(), error))?;
+fn failed(entry: &Entry) -> impl Fn(io::Error) -> Failed {
+    let path = entry.path().to_owned();
+    move |error| (path.clone(), error)
+}
+
+fn failed_in(dir: &Dir) -> impl Fn(io::Error) -> Failed {
+    let path = dir.path().to_owned();
+    move |error| (path.clone(), error)
+}
+
+/// Builds the session in `staging`, and hands it over while nobody else can name anything in it.
+fn build(staging: &Entry, summary: &Summary<'_>, lines: &mut Lines, log_dir: &LogDir) -> Result<(), Failed> {
+    let dir = make(staging).map_err(failed(staging))?;
     let write = |name, fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>| {
-        let path = staging.join(name);
-        write(&path, synced_later, fill).map_err(|error| (path, error))
+        let entry = dir.entry(name);
+        write(&entry, log_dir, fill).map_err(failed(&entry))
     };
     write("events.jsonl", &mut |file| lines.copy_events(file))?;
     write("proc_trace.jsonl", &mut |file| lines.copy_snapshots(file))?;
@@ -317,71 +289,52 @@ fn build(staging: &Path, summary: &Summary<'_>, lines: &mut Lines, synced_later:
     if !lines.is_without_anomaly() {
         write("anomalies.jsonl", &mut |file| lines.copy_anomalies(file))?;
     }
-    write("summary.json", &mut |file| file.write_all(&summary.to_json()?))
-}
-
-/// Makes the directory, and those above it if somebody removed them since the start. What has its name goes: this process is in
-/// it, so whoever made it is dead.
-fn make(staging: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    match builder.mode(0o700).create(staging) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(sessions) = staging.parent() {
-                std::fs::DirBuilder::new().recursive(true).mode(0o755).create(sessions)?;
-            }
-            builder.create(staging)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            std::fs::remove_dir_all(staging)?;
-            builder.create(staging)
-        }
-        made => made,
+    write("summary.json", &mut |file| file.write_all(&summary.to_json()?))?;
+    if !log_dir.synced_later {
+        dir.sync().map_err(failed(staging))?;
+    }
+    match log_dir.reader {
+        Some(Reader { uid, gid }) => dir.give_to(uid, gid).map_err(failed(staging)),
+        None => Ok(()),
     }
 }
 
-fn write(
-    path: &Path,
-    synced_later: bool,
-    fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let mut file = BufWriter::with_capacity(64 << 10, file);
-    fill(&mut file)?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    if synced_later { Ok(()) } else { file.sync_all() }
+/// Makes the directory. What has its name goes: this process is in it, so whoever made it is dead.
+fn make(staging: &Entry) -> io::Result<Dir> {
+    match staging.make_dir(0o700) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            staging.remove_tree()?;
+            staging.make_dir(0o700)?;
+        }
+        made => made?,
+    }
+    staging.open_dir()
 }
 
-/// Brings the names in a directory to the disk.
-fn sync_directory(path: &Path) -> Result<(), Failed> {
-    let synced = File::open(path).and_then(|dir| dir.sync_all());
-    synced.map_err(|error| (path.to_owned(), error))
+fn write(
+    entry: &Entry,
+    log_dir: &LogDir,
+    fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(64 << 10, entry.create()?);
+    fill(&mut file)?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    if !log_dir.synced_later {
+        file.sync_all()?;
+    }
+    match log_dir.reader {
+        Some(Reader { uid, gid }) => std::os::unix::fs::fchown(&file, Some(uid), Some(gid)),
+        None => Ok(()),
+    }
 }
 
 /// Brings all that was written to the file system of `dir` to the disk.
 pub fn sync(dir: &Path) -> io::Result<()> {
-    Ok(syncfs(File::open(dir)?)?)
-}
-
-/// While nobody else can name anything in it.
-fn hand_over(staging: &Path, reader: Option<Reader>) -> io::Result<()> {
-    let Some(Reader { uid, gid }) = reader else { return Ok(()) };
-    for entry in std::fs::read_dir(staging)? {
-        lchown(entry?.path(), Some(uid), Some(gid))?;
-    }
-    lchown(staging, Some(uid), Some(gid))
+    way::existing(dir)?.sync_file_system()
 }
 
 /// The summary of a session, whose directory may be somebody else's by now: only a plain file is read, and only so much.
-fn read_summary(place: &Path) -> io::Result<Value> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = flags.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(place.join("summary.json"))?;
-    if !file.metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
+fn read_summary(place: &Entry) -> io::Result<Value> {
+    let file = place.open_dir()?.entry("summary.json").regular_file(OFlags::RDONLY)?;
     Ok(serde_json::from_reader(BufReader::new(file.take(SUMMARY_MAX)))?)
-}
-
-fn put_in_place(staging: &Path, place: &Path) -> io::Result<()> {
-    Ok(renameat_with(CWD, staging, CWD, place, RenameFlags::NOREPLACE)?)
 }

@@ -1,12 +1,11 @@
 //! `sessions.jsonl`: a line a session, what a list shows of it.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,6 +15,7 @@ use super::patience::Patience;
 use super::summary::{Reason, State, Subtype, Summary};
 use super::text::Text;
 use crate::process::identity::Ticks;
+use crate::record::dir::{Dir, Entry};
 
 /// With the lock of whatever index.
 static PATIENCE: Patience = Patience::new();
@@ -73,8 +73,14 @@ struct Line<'a> {
     completeness: State,
 }
 
+/// The index of a log directory.
+#[must_use]
+pub fn of(log_dir: &Dir) -> Entry {
+    log_dir.entry("sessions.jsonl")
+}
+
 /// Appends the session's line, and brings it to the disk unless somebody else does so later.
-pub fn append(index: &Path, summary: &Summary<'_>, synced_later: bool) -> io::Result<()> {
+pub fn append(index: &Entry, summary: &Summary<'_>, synced_later: bool) -> io::Result<()> {
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
         schema_version: summary.schema_version,
@@ -113,7 +119,7 @@ pub fn append(index: &Path, summary: &Summary<'_>, synced_later: bool) -> io::Re
 
 /// The lines of an index that are whole, each with what is asked of it. Others, most likely torn, are passed over with one
 /// warning.
-pub(super) fn lines<'a, T: Deserialize<'a>>(index: &Path, text: &'a [u8]) -> Vec<(&'a [u8], T)> {
+pub(super) fn lines<'a, T: Deserialize<'a>>(index: &Entry, text: &'a [u8]) -> Vec<(&'a [u8], T)> {
     let (mut lines, mut damaged) = (Vec::new(), 0_u64);
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         match serde_json::from_slice(line) {
@@ -131,7 +137,7 @@ pub(super) fn lines<'a, T: Deserialize<'a>>(index: &Path, text: &'a [u8]) -> Vec
 /// Appends the line of a session, unless it is there. `in_place` says, under the lock, whether the session still is:
 /// retention may have removed it meanwhile.
 pub fn repair(
-    index: &Path,
+    index: &Entry,
     id: &SessionId,
     mut summary: Value,
     in_place: impl FnOnce() -> bool,
@@ -176,30 +182,18 @@ fn has_line(text: &[u8], id: &SessionId) -> bool {
 }
 
 /// The index as it is, for who needs no lock.
-pub(super) fn read(index: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(index: &Entry) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    plain(OpenOptions::new().read(true), index)?.read_to_end(&mut text)?;
+    index.plain_file(OFlags::RDONLY)?.read_to_end(&mut text)?;
     Ok(text)
 }
 
-/// Opens a plain file, through no link that somebody else could have put there.
-pub(super) fn plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    let found = file.metadata()?;
-    if found.is_file() && found.nlink() <= 1 {
-        Ok(file)
-    } else {
-        Err(io::Error::other("it is no regular file, or has another name too"))
-    }
-}
-
 /// The index, locked until the file is closed: whoever rewrites it puts another file in its place.
-pub(super) fn locked(index: &Path) -> io::Result<File> {
+pub(super) fn locked(index: &Entry) -> io::Result<File> {
     loop {
-        let file = plain(OpenOptions::new().read(true).append(true).create(true).mode(0o600), index)?;
+        let file = index.plain_file(OFlags::RDWR | OFlags::APPEND | OFlags::CREATE)?;
         PATIENCE.lock(&file, index.display())?;
-        let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
-        if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+        if index.is(&file)? {
             return Ok(file);
         }
     }
@@ -224,15 +218,21 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::repair;
+    use crate::record::dir::Entry;
+    use crate::record::way;
 
-    fn lines(index: &std::path::Path) -> Vec<String> {
+    fn index(dir: &tempfile::TempDir) -> Entry {
+        way::existing(dir.path()).unwrap().entry("sessions.jsonl")
+    }
+
+    fn lines(index: &Entry) -> Vec<String> {
         std::fs::read_to_string(index).unwrap().lines().map(str::to_owned).collect()
     }
 
     #[test]
     fn a_line_that_is_missing_is_added_once() {
         let dir = crate::scratch();
-        let (index, id) = (dir.path().join("sessions.jsonl"), "a".parse().unwrap());
+        let (index, id) = (index(&dir), "a".parse().unwrap());
         let summary = json!({"session_id": "a", "command": vec!["x"; 20], "orphans": [1], "pid": 7,
             "completeness": {"state": "lossy"}});
         repair(&index, &id, summary.clone(), || true).unwrap();
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_session_that_was_removed_meanwhile_gets_no_line() {
         let dir = crate::scratch();
-        let index = dir.path().join("sessions.jsonl");
+        let index = index(&dir);
         repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || false).unwrap();
         assert_eq!(lines(&index), Vec::<String>::new());
     }
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_link_in_its_place_is_not_followed() {
         let dir = crate::scratch();
-        let (index, elsewhere) = (dir.path().join("sessions.jsonl"), dir.path().join("elsewhere"));
+        let (index, elsewhere) = (index(&dir), dir.path().join("elsewhere"));
         std::os::unix::fs::symlink(&elsewhere, &index).unwrap();
         assert!(repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || true).is_err());
         assert!(!elsewhere.exists());
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_torn_line_does_not_take_the_next_one_with_it() {
         let dir = crate::scratch();
-        let index = dir.path().join("sessions.jsonl");
+        let index = index(&dir);
         std::fs::write(&index, "{\"session_id\":\"to").unwrap();
         repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || true).unwrap();
         assert_eq!(lines(&index).len(), 2);

@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use bytes::Bytes;
 
@@ -32,6 +31,7 @@ use crate::process::stat::Stat;
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, TargetHistory, TraceTarget, Unresolved};
 use crate::process::tree::Tree;
+use crate::record::dir::Dir;
 use crate::record::scratch::Scratch;
 use crate::record::spool::Spool;
 
@@ -94,7 +94,7 @@ impl Recording {
         resolver: Resolver,
         thresholds: Thresholds,
         redact: bool,
-        scratch: PathBuf,
+        scratch: Option<Dir>,
     ) -> Self {
         let scratch = Scratch::new(scratch);
         let lines = Lines {

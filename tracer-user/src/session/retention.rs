@@ -5,18 +5,17 @@
 //! is killed in between leaves that name behind, and the next round, whatever it is to keep, finishes what is half removed.
 //! What was put aside is removed without the lock, which others wait for.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::fs::{AtFlags, OFlags, statat};
 use serde::Deserialize;
 
 use super::finish::LogDir;
 use super::id::SessionId;
 use super::index;
+use crate::record::dir::{Dir, Entry};
 
 /// How a session's directory is called while it is removed: no session id ends like that and begins with a dot.
 const REMOVED: &str = ".removed";
@@ -88,9 +87,9 @@ struct Line {
 
 /// Removes what is not to be kept, and says how many sessions went.
 pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
-    let path = log_dir.index();
-    let new = path.with_file_name(NEW_INDEX);
-    let was_killed = || fs::symlink_metadata(&new).is_ok();
+    let dirs = log_dir.place().dirs()?;
+    let (path, new, sessions) = (index::of(&dirs.log), dirs.log.entry(NEW_INDEX), &dirs.sessions);
+    let was_killed = || new.found().is_ok_and(|found| found.is_some());
     // Without the lock: most of the time there is nothing to do, and then nobody is to wait for that.
     let text = match index::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -98,7 +97,7 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     };
     let fits = || memchr::memchr_iter(b'\n', &text).count() <= keep.sessions;
     if keep.bytes.is_none() && keep.age.is_none() && fits() && !was_killed() {
-        clear_away(log_dir)?;
+        clear_away(sessions)?;
         return Ok(0);
     }
     let lock = index::locked(&path)?;
@@ -107,42 +106,40 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let was_killed = was_killed();
     if was_killed {
         // A session is in its place before it has a line, so these were removed.
-        lines.retain(|(_, line)| is_there(log_dir, line));
+        lines.retain(|(_, line)| is_there(sessions, line));
     }
-    let known: Vec<Known> = lines.iter().map(|(_, line)| known(log_dir, line, keep)).collect();
+    let known: Vec<Known> = lines.iter().map(|(_, line)| known(sessions, line, keep)).collect();
     let surplus = keep.surplus(&known, Timestamp::now());
     if surplus == 0 && !was_killed {
         drop(lock);
-        clear_away(log_dir)?;
+        clear_away(sessions)?;
         return Ok(0);
     }
     let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
     write_index(&new, &rest)?;
     for (_, line) in &lines[..surplus] {
         if let Ok(id) = line.session_id.parse::<SessionId>() {
-            put_aside(log_dir, &id)?;
+            put_aside(sessions, &id)?;
         }
     }
-    fs::rename(new, path)?;
+    new.rename(&path)?;
     // Nobody has to wait for the rest.
     drop(lock);
-    clear_away(log_dir)?;
+    clear_away(sessions)?;
     Ok(surplus)
 }
 
 /// Whether a line's session has its directory. What names no session has none.
-fn is_there(log_dir: &LogDir, line: &Line) -> bool {
+fn is_there(sessions: &Dir, line: &Line) -> bool {
     let id: Result<SessionId, _> = line.session_id.parse();
-    id.is_ok_and(|id| match fs::symlink_metadata(log_dir.session(&id)) {
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
-        Ok(_) => true,
-    })
+    id.is_ok_and(|id| sessions.entry(id.as_str()).found().map_or(true, |found| found.is_some()))
 }
 
-fn known(log_dir: &LogDir, line: &Line, keep: &Keep) -> Known {
+fn known(sessions: &Dir, line: &Line, keep: &Keep) -> Known {
     let size = |id: &SessionId| -> Option<u64> {
-        let entries = fs::read_dir(log_dir.session(id)).ok()?;
-        Some(entries.flatten().filter_map(|entry| Some(entry.metadata().ok()?.len())).sum())
+        let dir = sessions.entry(id.as_str()).open_dir().ok()?;
+        let size = |name| u64::try_from(statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?.st_size).ok();
+        Some(dir.names().ok()?.iter().filter_map(size).sum())
     };
     let asked = keep.bytes.and_then(|_| line.session_id.parse().ok());
     Known {
@@ -152,22 +149,20 @@ fn known(log_dir: &LogDir, line: &Line, keep: &Keep) -> Known {
 }
 
 /// Out of the readers' sight, so that nobody sees half of it. Another session of the same id may be on its way out still.
-fn put_aside(log_dir: &LogDir, id: &SessionId) -> io::Result<()> {
-    let place = log_dir.session(id);
-    let aside = place.with_file_name(format!(".{id}.{}{REMOVED}", std::process::id()));
-    match fs::rename(&place, &aside) {
+fn put_aside(sessions: &Dir, id: &SessionId) -> io::Result<()> {
+    let aside = sessions.entry(format!(".{id}.{}{REMOVED}", std::process::id()));
+    match sessions.entry(id.as_str()).rename(&aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
 /// Removes what was put aside, by this round, by one that was killed, or by one that is at it too.
-fn clear_away(log_dir: &LogDir) -> io::Result<()> {
+fn clear_away(sessions: &Dir) -> io::Result<()> {
     let mut removed = Ok(());
-    for entry in fs::read_dir(log_dir.sessions())?.flatten() {
-        let name = entry.file_name();
+    for name in sessions.names()? {
         if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(REMOVED)) {
-            match fs::remove_dir_all(entry.path()) {
+            match sessions.entry(&name).remove_tree() {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => removed = Err(error),
                 _ => {}
             }
@@ -178,8 +173,8 @@ fn clear_away(log_dir: &LogDir) -> io::Result<()> {
 
 /// Writes the index that is to be. One that is there was left by somebody who was killed, for only who has the lock comes
 /// here; it never goes before the work is done, since it says that there is some.
-fn write_index(new: &Path, lines: &[&[u8]]) -> io::Result<()> {
-    let mut file = index::plain(File::options().write(true).create(true).truncate(false).mode(0o600), new)?;
+fn write_index(new: &Entry, lines: &[&[u8]]) -> io::Result<()> {
+    let mut file = new.plain_file(OFlags::WRONLY | OFlags::CREATE)?;
     file.set_len(0)?;
     file.write_all(&lines.concat())?;
     file.sync_all()
@@ -188,12 +183,14 @@ fn write_index(new: &Path, lines: &[&[u8]]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use jiff::Timestamp;
     use serde_json::json;
 
     use super::{Keep, Known, apply};
+    use crate::record::dir::Entry;
     use crate::session::finish::LogDir;
     use crate::session::index;
 
@@ -218,20 +215,29 @@ mod tests {
         assert_eq!(surplus(Keep { sessions: 1, bytes: Some(19), age: None }), 3);
     }
 
+    fn index_of(log_dir: &LogDir) -> Entry {
+        index::of(&log_dir.place().dirs().unwrap().log)
+    }
+
+    fn sessions(log_dir: &LogDir) -> PathBuf {
+        log_dir.sessions().unwrap().path().to_owned()
+    }
+
     fn log_dir(dir: &std::path::Path, count: u32) -> LogDir {
         let log_dir = LogDir::open(dir, &"none".parse().unwrap()).unwrap();
         for number in 0..count {
             let id = format!("s{number}").parse().unwrap();
-            fs::create_dir(log_dir.session(&id)).unwrap();
-            fs::write(log_dir.session(&id).join("summary.json"), "{}").unwrap();
+            let session = sessions(&log_dir).join(format!("s{number}"));
+            fs::create_dir(&session).unwrap();
+            fs::write(session.join("summary.json"), "{}").unwrap();
             let summary = json!({"session_id": format!("s{number}"), "ended_at": "2026-01-01T00:00:00Z"});
-            index::repair(&log_dir.index(), &id, summary, || true).unwrap();
+            index::repair(&index_of(&log_dir), &id, summary, || true).unwrap();
         }
         log_dir
     }
 
     fn names(log_dir: &LogDir) -> Vec<String> {
-        let entries = fs::read_dir(log_dir.sessions()).unwrap();
+        let entries = fs::read_dir(sessions(log_dir)).unwrap();
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -239,7 +245,7 @@ mod tests {
     }
 
     fn lines(log_dir: &LogDir) -> usize {
-        fs::read_to_string(log_dir.index()).unwrap().lines().count()
+        fs::read_to_string(index_of(log_dir)).unwrap().lines().count()
     }
 
     #[test]
@@ -247,7 +253,7 @@ mod tests {
         let dir = crate::scratch();
         let log_dir = log_dir(dir.path(), 5);
         for other in [".s9.77", ".s8.removed", "not-in-the-index"] {
-            fs::create_dir(log_dir.sessions().join(other)).unwrap();
+            fs::create_dir(sessions(&log_dir).join(other)).unwrap();
         }
         assert_eq!(apply(&log_dir, &Keep { sessions: 2, ..Keep::default() }).unwrap(), 3);
         assert_eq!(names(&log_dir), [".s9.77", "not-in-the-index", "s3", "s4"]);
@@ -262,15 +268,15 @@ mod tests {
         for number in 0..60 {
             let id = format!("s{number}").parse().unwrap();
             let summary = json!({"session_id": format!("s{number}"), "ended_at": "2026-01-01T00:00:00Z"});
-            index::repair(&log_dir.index(), &id, summary, || true).unwrap();
+            index::repair(&index_of(&log_dir), &id, summary, || true).unwrap();
             if number % 7 == 0 {
-                let mut file = fs::File::options().append(true).open(log_dir.index()).unwrap();
+                let mut file = fs::File::options().append(true).open(index_of(&log_dir)).unwrap();
                 std::io::Write::write_all(&mut file, b"{\"session_id\":\"torn").unwrap();
             }
             apply(&log_dir, &Keep { sessions: 5, ..Keep::default() }).unwrap();
             assert!(lines(&log_dir) <= 6, "{} lines after {number}", lines(&log_dir));
         }
-        let text = fs::read_to_string(log_dir.index()).unwrap();
+        let text = fs::read_to_string(index_of(&log_dir)).unwrap();
         let last = ["s55", "s56", "s57", "s58", "s59"].map(|id| text.contains(&format!("\"{id}\"")));
         assert_eq!(last, [true; 5], "a torn line takes no other with it: {text}");
     }
@@ -279,7 +285,7 @@ mod tests {
     fn what_a_killed_round_left_is_finished_by_the_next_whatever_that_is_to_keep() {
         let dir = crate::scratch();
         let log_dir = log_dir(dir.path(), 3);
-        let sessions = log_dir.sessions();
+        let sessions = sessions(&log_dir);
         fs::rename(sessions.join("s0"), sessions.join(".s0.removed")).unwrap();
         fs::remove_file(sessions.join(".s0.removed/summary.json")).unwrap();
         fs::write(dir.path().join(".sessions.jsonl.new"), "half").unwrap();
@@ -299,13 +305,13 @@ mod tests {
                     for number in 0..20 {
                         let id = format!("new{thread}-{number}");
                         let summary = json!({"session_id": id, "ended_at": "2026-01-01T00:00:00Z"});
-                        index::repair(&log_dir.index(), &id.parse().unwrap(), summary, || true).unwrap();
+                        index::repair(&index_of(log_dir), &id.parse().unwrap(), summary, || true).unwrap();
                         apply(log_dir, &Keep { sessions: 80, ..Keep::default() }).unwrap();
                     }
                 });
             }
         });
-        let text = fs::read_to_string(log_dir.index()).unwrap();
+        let text = fs::read_to_string(index_of(&log_dir)).unwrap();
         assert_eq!((lines(&log_dir), text.matches("\"new").count()), (80, 80));
         assert_eq!(names(&log_dir).len(), 0);
     }
@@ -315,8 +321,8 @@ mod tests {
         let dir = crate::scratch();
         let log_dir = log_dir(dir.path(), 1);
         let bad = "{\"session_id\":\"../..\",\"ended_at\":null}\n{\"torn";
-        let text = fs::read_to_string(log_dir.index()).unwrap();
-        fs::write(log_dir.index(), format!("{bad}\n{text}")).unwrap();
+        let text = fs::read_to_string(index_of(&log_dir)).unwrap();
+        fs::write(index_of(&log_dir), format!("{bad}\n{text}")).unwrap();
         assert_eq!(apply(&log_dir, &Keep { sessions: 1, ..Keep::default() }).unwrap(), 1);
         assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["s0".to_owned()], 1));
     }

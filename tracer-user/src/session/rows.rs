@@ -168,6 +168,7 @@ mod tests {
     use crate::process::identity::{Identity, Ticks};
     use crate::process::member::Member;
     use crate::record::scratch::Scratch;
+    use crate::record::way;
     use crate::session::clock::Clock;
     use crate::session::process_row::{Context, ProcessRow};
 
@@ -178,7 +179,7 @@ mod tests {
         let directories = Directories::default();
         let clock = Clock::new(Timestamp::UNIX_EPOCH, 0);
         let context = Context { root: None, target: None, clock, directories: &directories, redact: false };
-        let mut rows = Rows::new(Scratch::new(scratch.to_owned()));
+        let mut rows = Rows::new(Scratch::new(way::existing(scratch).ok()));
         for pid in ends {
             let id = Identity { pid, start: Ticks(1) };
             rows.push(pid.into(), &ProcessRow::new(&Member::new(id, id, 0), context)).unwrap();

@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +11,8 @@ use crate::process::snapshot::{Snapshot, Values};
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, Wanted};
 use crate::record::enrollment::made;
+use crate::record::log_place::LogPlace;
+use crate::record::older::Older;
 use crate::record::trace_file::{Room, TraceFile};
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::clock::Clock;
@@ -56,7 +57,7 @@ fn exit(process: Identity, at: u64, comm: &str, status: u32) -> Event {
 
 fn recording() -> Recording {
     let resolver = Resolver::new(Wanted::BehindWrappers, Arc::from("this boot"));
-    Recording::new(Clock::booted_at(0), resolver, Thresholds::default(), false, PathBuf::new())
+    Recording::new(Clock::booted_at(0), resolver, Thresholds::default(), false, None)
 }
 
 fn processes(recording: &mut Recording) -> String {
@@ -74,12 +75,14 @@ fn both(events: &[Event], snapshots: &[Snapshot]) -> (Recording, Rebuilt) {
     for row in snapshots {
         recording.snapshot(target.as_ref().unwrap(), row);
     }
-    let room = Room { limit: 1 << 20, older: dir.path().join("older") };
+    let place = LogPlace::made(dir.path()).unwrap();
+    let older = Older { place, name: "older".to_owned() };
+    let room = Room { limit: 1 << 20, older };
     recording.lines.events.to_file(dir.path(), ROOT, room).unwrap();
     let file = std::fs::File::open(dir.path().join("tracer_trace_5000000_5.jsonl")).unwrap();
     let enrollment = made(ROOT.pid, ROOT.start.0);
     let file = TraceFile::left(file, None).unwrap();
-    let rebuilt = rebuild(&enrollment, Some(file), (Timestamp::UNIX_EPOCH, 9_000), PathBuf::new()).unwrap();
+    let rebuilt = rebuild(&enrollment, Some(file), (Timestamp::UNIX_EPOCH, 9_000), None).unwrap();
     let _ = recording.give_up(After::RootEnded, 9_000);
     recording.settle(9_000, None, &Loss { gaps: 1, ..Loss::default() });
     recording.conclude(&Loss::default(), 9_000);

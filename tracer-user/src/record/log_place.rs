@@ -1,0 +1,118 @@
+//! The log directory and the directory of sessions in it, held open from the start of a run to its end.
+//!
+//! Whatever somebody does meanwhile to the directories above them, all that is written goes where it was to go when that was
+//! looked at. Only where one of the two was removed is it made again, by the same way and with the same objections.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::dir::Dir;
+use super::way;
+
+/// The directory of sessions, in the log directory.
+const SESSIONS: &str = "sessions";
+
+/// Where sessions lie in a log directory.
+#[must_use]
+pub fn sessions(log_dir: &Path) -> PathBuf {
+    log_dir.join(SESSIONS)
+}
+
+/// A log directory. A clone is the same one.
+#[derive(Clone, Debug)]
+pub struct LogPlace(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    dirs: Mutex<Dirs>,
+}
+
+/// Its directories.
+#[derive(Clone, Debug)]
+pub struct Dirs {
+    /// The log directory itself: the index, the fence.
+    pub log: Dir,
+    /// Where sessions lie and are built.
+    pub sessions: Dir,
+}
+
+impl LogPlace {
+    /// Makes it, or takes what is there. For root it has to be root's alone.
+    pub fn made(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(path, Dirs::made(path)?))
+    }
+
+    /// Opens it as it is.
+    pub fn existing(path: &Path) -> io::Result<Self> {
+        let log = existing_log(path)?;
+        let sessions = alone(log.entry(SESSIONS).open_dir()?)?;
+        Ok(Self::new(path, Dirs { log, sessions }))
+    }
+
+    /// The directories as they are; `None`: they are not there.
+    pub fn if_there(path: &Path) -> io::Result<Option<Dirs>> {
+        match Self::existing(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            place => place?.dirs().map(Some),
+        }
+    }
+
+    fn new(path: &Path, dirs: Dirs) -> Self {
+        Self(Arc::new(Shared { path: path.to_owned(), dirs: Mutex::new(dirs) }))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Its directories, made again if somebody has removed them.
+    pub fn dirs(&self) -> io::Result<Dirs> {
+        // Nothing is half done under this lock.
+        let mut dirs = self.0.dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        if dirs.log.is_removed() {
+            *dirs = Dirs::made(&self.0.path)?;
+        } else if dirs.sessions.is_removed() {
+            dirs.sessions = sessions_in(&dirs.log)?;
+        }
+        Ok(dirs.clone())
+    }
+}
+
+impl Dirs {
+    fn made(path: &Path) -> io::Result<Self> {
+        let log = alone(way::made(path)?)?;
+        let sessions = sessions_in(&log)?;
+        Ok(Self { log, sessions })
+    }
+}
+
+/// The log directory alone, as it is.
+pub fn existing_log(path: &Path) -> io::Result<Dir> {
+    alone(way::existing(path)?)
+}
+
+fn sessions_in(log: &Dir) -> io::Result<Dir> {
+    let sessions = log.entry(SESSIONS);
+    match sessions.make_dir(0o755) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let opened = sessions.open_dir().map_err(|error| match error.raw_os_error() {
+        Some(libc::ENOTDIR | libc::ELOOP) => {
+            let path = sessions.display();
+            io::Error::new(error.kind(), format!("{path} is a link, or something else that is no directory"))
+        }
+        _ => error,
+    });
+    alone(opened?)
+}
+
+fn alone(dir: Dir) -> io::Result<Dir> {
+    way::roots_alone(&dir).map(|()| dir)
+}
