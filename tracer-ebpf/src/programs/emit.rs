@@ -93,7 +93,7 @@ pub(crate) struct Event {
 
 /// Adds one to a per-CPU counter, safely against interrupts and preemption on this CPU.
 #[inline(always)]
-fn add_one(counter: *mut u64) {
+pub(crate) fn add_one(counter: *mut u64) {
     // `AtomicU64::fetch_add` does not exist for this target, and a variant that returns the old value needs Linux 5.12.
     // SAFETY: `counter` points into a live map value, aligned to 8.
     unsafe { asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1_u64) };

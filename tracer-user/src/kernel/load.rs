@@ -99,14 +99,14 @@ pub enum LoadError {
     },
 }
 
-/// Each program, and the tracepoint that it runs on.
-const PROBES: [(&str, &str); 6] = [
-    ("fork", "sched_process_fork"),
-    ("exec", "sched_process_exec"),
-    ("exit", "sched_process_exit"),
-    ("rename", "task_rename"),
-    ("signal", "signal_generate"),
-    ("oom", "mark_victim"),
+/// Each program, its second copy, and the tracepoint that they run on.
+const PROBES: [[&str; 3]; 6] = [
+    ["fork", "fork_again", "sched_process_fork"],
+    ["exec", "exec_again", "sched_process_exec"],
+    ["exit", "exit_again", "sched_process_exit"],
+    ["rename", "rename_again", "task_rename"],
+    ["signal", "signal_again", "signal_generate"],
+    ["oom", "oom_again", "mark_victim"],
 ];
 
 /// The object, aligned as ELF demands.
@@ -201,10 +201,13 @@ impl Programs {
         Ok(Loss::account(&counters, received, self.skipped()))
     }
 
-    /// How often the kernel skipped a program, because one was at work on that CPU (Linux 5.12 and later say so).
+    /// How often the kernel skipped the first copy of a program, because it was at work on that CPU (Linux 5.12 and later
+    /// say so).
     fn skipped(&self) -> u64 {
-        let fds = self.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
-        fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
+        let firsts = PROBES.iter().filter_map(|[first, ..]| self.ebpf.program(first));
+        firsts
+            .filter_map(|program| program.fd().ok())
+            .filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
             .sum()
     }
 }
@@ -259,8 +262,13 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
         "mark_victim" => kernel.tracepoints.mark_victim,
         _ => true,
     };
-    let mut links = Vec::with_capacity(PROBES.len());
-    for (name, tracepoint) in PROBES.into_iter().filter(|(_, tracepoint)| has(tracepoint)) {
+    let probes = PROBES.into_iter().filter(|[.., tracepoint]| has(tracepoint));
+    let firsts = probes.clone().map(|[first, _, tracepoint]| (first, tracepoint));
+    // A second copy has to come after the first: the kernel runs them in the order in which they were attached.
+    let seconds =
+        probes.filter(|_| kernel.facts.preempted != 0).map(|[_, second, tracepoint]| (second, tracepoint));
+    let mut links = Vec::with_capacity(2 * PROBES.len());
+    for (name, tracepoint) in firsts.chain(seconds) {
         let refused = |error| refusal(tracepoint, error);
         let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
         let program: &mut RawTracePoint = program.try_into().map_err(refused)?;
