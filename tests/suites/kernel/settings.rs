@@ -29,7 +29,8 @@ pub(crate) fn all(facts: KernelFacts) -> Vec<Setting> {
             ..facts
         };
         for diagnostics in [Off, Trace] {
-            let name = format!("group_dead, task, slots, preempted {bits:04b} (from the right), {diagnostics}");
+            let name =
+                format!("group_dead, task, slots, preempted {bits:04b} (from the right), {diagnostics}");
             settings.push(Setting { name, facts, diagnostics });
         }
     }

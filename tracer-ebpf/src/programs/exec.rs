@@ -35,7 +35,8 @@ copies! {
     "sched_process_exec" => exec, exec_again: Exec
 }
 
-#[inline(always)]
+/// What both copies do. Once in the object.
+#[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (pid, _) = current();
     let Some(member) = member(pid) else { return };

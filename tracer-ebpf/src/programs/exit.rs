@@ -23,7 +23,8 @@ copies! {
     "sched_process_exit" => exit, exit_again: Exit
 }
 
-#[inline(always)]
+/// What both copies do. Once in the object.
+#[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (pid, tid) = current();
     let Some(member) = member(pid) else { return };

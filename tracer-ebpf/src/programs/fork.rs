@@ -22,7 +22,8 @@ copies! {
     "sched_process_fork" => fork, fork_again: Fork
 }
 
-#[inline(always)]
+/// What both copies do. Once in the object.
+#[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (parent, parent_tid) = current();
     let Some(forker) = entry(parent) else { return };

@@ -16,7 +16,8 @@ copies! {
     "mark_victim" => oom, oom_again: Oom
 }
 
-#[inline(always)]
+/// What both copies do. Once in the object.
+#[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let by_task = fact!(mark_victim_is_task) != 0;
     let task: Address = ctx.arg(0);

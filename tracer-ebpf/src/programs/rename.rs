@@ -21,7 +21,8 @@ copies! {
     "task_rename" => rename, rename_again: Rename
 }
 
-#[inline(always)]
+/// What both copies do. Once in the object.
+#[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (pid, _) = current();
     let Some(member) = member(pid) else { return };
