@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::{Session, machine};
+use crate::Session;
 
 /// What completeness may have lost, by name.
 const LOSSES: [&str; 9] = ["fork", "exec", "exit", "rename", "signal", "oom", "untracked", "skipped", "gaps"];
