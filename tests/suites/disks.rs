@@ -84,6 +84,25 @@ fn rows_that_were_moved_before_the_log_directory_was_full_are_kept_too() {
 }
 
 #[test]
+fn a_crash_whose_older_rows_are_not_mounted_waits_for_them_whoever_makes_the_directory_again() {
+    let crash = WORK.replace("exit 3", "kill -9 $PPID");
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log ../mount; mount -t tmpfs none ../mount; mount --bind ../mount ../log
+         {RUN} -q --spool-limit 64K -- sh -c '{crash}'; umount ../log
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         touch -d '1 minute ago' ../run/tracer-0/*
+         {RUN} -q -- true; ls ../log/sessions | wc -l; {RECOVER}; echo $?; rm -r ../log/*
+         mount --bind ../mount ../log; {RECOVER}; echo $?; umount ../log; mv ../mount/* ../log; umount ../mount"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((lines[0], lines[2], lines.last()), ("1", "1", Some(&"0")), "{stdout}\n{}", outcome.stderr);
+    assert!(lines[1].contains("another file system") && lines[1].contains("touch"), "{stdout}");
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.processes.len()), (&"crashed".into(), 151));
+}
+
+#[test]
 fn a_log_directory_that_cannot_be_written_from_the_start_is_told_before_anything_runs() {
     let outcome = Trace::inside(&format!(
         "mkdir ../log; mount -t tmpfs none ../log; mount -o remount,ro ../log; exec {RUN} -- touch ran"
@@ -167,7 +186,7 @@ fn an_error_of_the_disk_at_any_call_costs_no_session() {
             assert_eq!(troubles.len(), usize::from(injected), "{when}");
             assert!(troubles.iter().all(|line| line.contains("../")), "the path is named: {when}");
             let session = outcome.session();
-            assert_eq!(session.processes.len(), 2, "{when}");
+            assert_eq!((session.processes.len(), session.index.len()), (2, 1), "{when}");
             places += usize::from(injected);
             if !injected {
                 break;
@@ -192,8 +211,56 @@ fn a_write_that_fails_costs_no_line() {
         assert!(stdout.contains("status 3") && troubles(&outcome).len() <= 1, "{when}");
         let session = outcome.session();
         assert_eq!((session.processes.len(), session.events("exit").len()), (2, 2), "{when}");
+        assert_eq!(session.index.len(), 1, "the index has its line by now: {when}");
     }
     assert!(files.len() >= 5, "sidecar, trace file and the session's files failed: {files:?}");
+}
+
+#[test]
+fn a_line_that_the_index_did_not_take_is_added_by_a_recovery_and_until_then_only_the_sidecar_stays() {
+    // An index that nobody can write: something else has its name.
+    let outcome = Trace::inside(&format!(
+        "mkdir -p ../log/sessions.jsonl; {RUN} -- sh -c 'exit 3'; echo status $?; ls ../run/tracer-0; ls ../log/sessions
+         $0 recover --min-age 0s --tmpfs-path ../run; echo recovered $?; rmdir ../log/sessions.jsonl
+         $0 recover --min-age 0s --tmpfs-path ../run; echo recovered $?"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("status 3", 7), "{stdout}");
+    assert!(lines[1].starts_with("tracer_enrollment_") && lines[3].contains("sessions.jsonl"), "{stdout}");
+    assert_eq!((lines[4], lines[6]), ("recovered 1", "recovered 0"), "{stdout}");
+    assert_one_trouble(&outcome, &["sessions.jsonl", "tracer recover"]);
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.index.len()), (&"failed".into(), 1));
+}
+
+#[test]
+fn a_session_that_somebody_removed_before_it_had_its_line_is_not_made_again() {
+    let outcome = Trace::inside(&format!(
+        "mkdir -p ../log/sessions.jsonl; {RUN} -- true; rmdir ../log/sessions.jsonl; rm -r ../log/sessions/*
+         mv ../log ../away; $0 recover --min-age 0s --tmpfs-path ../run; echo $?
+         mv ../away ../log; $0 recover --min-age 0s --tmpfs-path ../run; echo $?"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.contains("mkdir -p") && stdout.contains("somebody removed it"), "{stdout}");
+    assert!(stdout.contains("\n1\n") && stdout.ends_with("\n0\n"), "{stdout}");
+    assert_eq!((outcome.session_count(), outcome.left().len()), (0, 0));
+}
+
+#[test]
+fn a_recovered_session_without_its_line_gets_it_from_the_next_recovery() {
+    let outcome = Trace::inside(&format!(
+        "{RUN} -q -- sh -c 'until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; kill -9 $PPID'
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         mkdir ../log/sessions.jsonl; {RECOVER}; echo $?; ls ../log/sessions; rmdir ../log/sessions.jsonl; {RECOVER}; echo $?"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(
+        stdout.contains("no line in") && stdout.contains("\n1\n") && stdout.ends_with("\n0\n"),
+        "{stdout}"
+    );
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.index.len()), (&"crashed".into(), 1));
 }
 
 #[test]

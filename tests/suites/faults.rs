@@ -57,6 +57,49 @@ fn a_recovery_that_is_killed_between_any_two_system_calls_leaves_the_crash_to_th
 }
 
 #[test]
+fn a_recovery_to_another_place_that_is_killed_anywhere_is_one_session_wherever_the_next_one_is_told_to_put_it()
+ {
+    const CRASH: &str =
+        "until grep -q captured_at ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID";
+    let outcome = Trace::sh(CRASH).flags(["--interval", "10ms"]).outcome();
+    outcome.await_ends();
+    let files: Vec<_> = outcome.left().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+    let elsewhere = outcome.file("elsewhere");
+    let again = || {
+        for log in [&elsewhere, &outcome.log()] {
+            drop(fs::remove_dir_all(log));
+        }
+        files.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
+    };
+    let mut words = outcome.recovery();
+    words.extend(["--log-dir".into(), elsewhere.clone().into()]);
+    let calls = Calls::of(&words);
+    again();
+    let (mut here, mut there) = (0, 0);
+    let places = calls.kill_at_each(0, changes, |at| {
+        let is_killed = is_killed_at(&words, at);
+        let next = outcome.recover([]);
+        assert_eq!((next.code, outcome.left()), (Some(0), vec![]), "{at:?}: {:?}", next.reports);
+        let names = [outcome.log(), elsewhere.clone()].map(|log| sessions_in(&log));
+        match names.each_ref().map(Vec::len) {
+            [1, 0] => here += 1,
+            [0, 1] => there += 1,
+            _ => panic!("{at:?}: {names:?}"),
+        }
+        assert!(!names.concat()[0].starts_with('.'), "{at:?}: {names:?}");
+        again();
+        is_killed
+    });
+    assert!(places > 20 && here > 5 && there > 5, "{places} places; {here} here, {there} there");
+}
+
+/// All names where a log directory has its sessions.
+fn sessions_in(log: &std::path::Path) -> Vec<String> {
+    let entries = fs::read_dir(log.join("sessions")).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
 fn a_run_that_is_killed_between_any_two_changes_of_a_file_is_one_session_or_none() {
     let outcome = Trace::command(["true"]).outcome();
     // Its own first: what is there already is not made.

@@ -67,7 +67,7 @@ fn a_link_in_the_place_of_the_index_is_not_followed_and_the_session_is_whole() {
 
 #[test]
 fn a_link_where_the_session_is_to_be_built_goes_and_what_is_behind_it_stays() {
-    let script = "mkdir -p elsewhere/kept $L/sessions; ln -s $PWD/elsewhere $L/sessions/.mine.$$; \
+    let script = "mkdir -p elsewhere/kept $L/sessions; ln -s $PWD/elsewhere $L/sessions/.mine.$$_$(cut -d' ' -f22 /proc/$$/stat); \
                   exec $T --session-id mine -- true";
     let outcome = sudo(script);
     assert_eq!(outcome.status.code(), Some(0), "{}", outcome.stderr);
@@ -76,6 +76,28 @@ fn a_link_where_the_session_is_to_be_built_goes_and_what_is_behind_it_stays() {
     assert!(outcome.file("elsewhere/kept").is_dir() && elsewhere(&outcome).is_empty());
     let session = outcome.session();
     session.assert_whole();
+}
+
+#[test]
+fn a_lock_that_somebody_keeps_holds_up_nobody_for_long() {
+    // Anybody may lock the directory; the index only who owns it.
+    let outcome = sudo(
+        "$T -q -- true
+         flock ../log sh -c 'touch here; until [ -e done ]; do sleep 0.1; done' & until [ -e here ]; do :; done
+         timeout 5 $0 clear --log-dir ../log; echo clear $?; timeout 20 $T -q -- true; echo run $?
+         touch done; wait; rm here done ../log/.cleared_at
+         flock ../log/sessions.jsonl sh -c 'touch here; until [ -e done ]; do sleep 0.1; done' & until [ -e here ]; do :; done
+         timeout 40 $T -- sh -c 'exit 3'; echo run $?; wc -l <../log/sessions.jsonl
+         touch done; wait; $0 recover --min-age 0s --tmpfs-path ../run >&2; echo recover $?",
+    );
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert_eq!(stdout, "clear 0\nrun 0\nrun 3\n2\nrecover 0\n", "{}", outcome.stderr);
+    let warned: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert!(
+        warned.len() == 1 && warned[0].contains("sessions.jsonl locked") && warned[0].contains("lslocks"),
+        "{warned:?}"
+    );
+    assert_eq!((outcome.session_count(), outcome.index().len(), outcome.left().len()), (3, 3, 0));
 }
 
 #[test]

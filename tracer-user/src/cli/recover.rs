@@ -76,6 +76,7 @@ impl Recover {
             default_log_dir: default_log_dir().ok(),
             min_age: self.min_age,
             dry_run: self.dry_run,
+            reserved: None,
         })
     }
 }
@@ -136,6 +137,11 @@ fn line(report: &Report, dry_run: bool) -> String {
         (Action::Remove, true) => format!("{file}: would be removed, {reason} ({gate})"),
         (Action::Remove, false) => format!("{file}: removed, {reason} ({gate})"),
         (Action::Finish, true) => format!("{file}: would be recovered, {reason} ({gate})"),
+        (Action::Finish, false) if report.session.is_none() => {
+            format!(
+                "{file}: removed, {reason} ({gate}); its session was in its place, and somebody removed it"
+            )
+        }
         (Action::Finish, false) => {
             let place = report.session.as_deref().map(|place| place.display().to_string());
             let place = place.unwrap_or_default();
@@ -144,8 +150,16 @@ fn line(report: &Report, dry_run: bool) -> String {
                 1 => ", but for a damaged line".to_owned(),
                 more => format!(", but for {more} damaged lines"),
             };
+            let lost = match report.lost_bytes {
+                0 => String::new(),
+                bytes => format!(", without {bytes} bytes of older rows that are gone"),
+            };
+            let another = match &report.enrolled_id {
+                Some(id) => format!(", since {} is another's", for_terminal(id.as_bytes())),
+                None => String::new(),
+            };
             format!(
-                "{file}: recovered, {reason} ({gate}); session {}{damaged}",
+                "{file}: recovered, {reason} ({gate}); session {}{another}{damaged}{lost}",
                 for_terminal(place.as_bytes())
             )
         }
@@ -167,8 +181,10 @@ mod tests {
             file: "a\nb".to_owned(),
             decision: Decision { gate: Gate::G5, action, reason: "its process is gone" },
             session_id: Some("s".to_owned()),
+            enrolled_id: None,
             session: Some("/log/sessions/s".into()),
             damaged_lines: 1,
+            lost_bytes: 0,
             error: None,
         }
     }
@@ -180,6 +196,8 @@ mod tests {
             "a\\nb: recovered, its process is gone (G5); session /log/sessions/s, but for a damaged line";
         assert_eq!(told, expected);
         assert_eq!(line(&report(Action::Remove), true), "a\\nb: would be removed, its process is gone (G5)");
+        let renamed = Report { enrolled_id: Some("x".to_owned()), ..report(Action::Finish) };
+        assert!(line(&renamed, false).contains("session /log/sessions/s, since x is another's, but for"));
         let failed = Report { error: Some("no room".to_owned()), ..report(Action::Finish) };
         assert_eq!(line(&failed, false), "a\\nb: left, no room (G5)");
     }
@@ -190,8 +208,10 @@ mod tests {
             file: format!("tracer_trace_{number}_88.jsonl"),
             decision: Decision { gate, action, reason },
             session_id: None,
+            enrolled_id: None,
             session: None,
             damaged_lines: 0,
+            lost_bytes: 0,
             error: None,
         };
         let place = (!dry_run).then(|| "/var/log/tracer/sessions/0197a".into());

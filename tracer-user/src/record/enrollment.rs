@@ -8,12 +8,14 @@
 //! The kernel gives it back when that process ends, in whatever way.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, openat, renameat_with, unlinkat,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::process::identity::{Identity, Ticks};
@@ -71,6 +73,15 @@ pub struct Enrollment {
     /// Where anomalies begin.
     #[serde(default)]
     pub thresholds: serde_json::Value,
+    /// Device and inode of the directory of sessions in `log_dir` when this was written, to know it again.
+    #[serde(default)]
+    pub sessions_dir: Option<(u64, u64)>,
+    /// The log directory, absolute, that a recovery was about to put the session into, where that is not `log_dir`.
+    #[serde(default)]
+    pub recovered_to: Option<String>,
+    /// The session is in its place, and lacks only its line in the index.
+    #[serde(default)]
+    pub finished: bool,
 }
 
 impl Enrollment {
@@ -91,33 +102,72 @@ pub fn name(root: Identity) -> String {
 #[derive(Debug)]
 pub struct Enrolled {
     /// Holds the lock.
-    _file: File,
-    path: PathBuf,
+    file: File,
+    runtime: PathBuf,
+    enrollment: Enrollment,
 }
 
 impl Enrolled {
     /// Writes the sidecar beside its place and renames it in, so that nobody sees half of it.
     pub fn write(runtime: &Path, enrollment: &Enrollment) -> io::Result<Self> {
-        let name = name(enrollment.root());
-        let (new, path) = (runtime.join(format!(".{name}")), runtime.join(name));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        let placed = flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(io::Error::from)
-            .and_then(|()| file.write_all(&serde_json::to_vec(enrollment)?))
-            .and_then(|()| file.sync_all())
-            .and_then(|()| Ok(renameat_with(CWD, &new, CWD, &path, RenameFlags::NOREPLACE)?));
-        if let Err(error) = placed {
-            // The error is what matters; a leftover is recognised by its name, and goes with the next recovery.
-            let _ = std::fs::remove_file(&new);
-            return Err(error);
-        }
-        Ok(Self { _file: file, path })
+        let file = put(CWD, runtime, enrollment, RenameFlags::NOREPLACE)?;
+        Ok(Self { file, runtime: runtime.to_owned(), enrollment: enrollment.clone() })
+    }
+
+    /// Notes that the session is in its place, and lacks only its line in the index. A recovery adds that.
+    pub fn note_finished(mut self) -> io::Result<()> {
+        self.enrollment.finished = true;
+        self.file = replace(CWD, &self.runtime, &self.enrollment)?;
+        Ok(())
     }
 
     /// Removes it: the session is in its place.
     pub fn withdraw(self) -> io::Result<()> {
-        super::remove(&self.path)
+        super::remove(&self.runtime.join(name(self.enrollment.root())))
     }
+}
+
+/// Writes `enrollment` in the place of the sidecar in `dir` that is there, whose lock the caller has. The new one is locked
+/// before anybody can find it.
+pub fn rewrite(dir: impl AsFd, enrollment: &Enrollment) -> io::Result<File> {
+    replace(dir.as_fd(), Path::new(""), enrollment)
+}
+
+/// Removes what was left of a sidecar of `root` that was being written. Only for who has the lock.
+pub fn remove_new(dir: impl AsFd, root: Identity) -> io::Result<()> {
+    remove_new_in(dir.as_fd(), Path::new(""), root)
+}
+
+fn remove_new_in(dir: BorrowedFd<'_>, path: &Path, root: Identity) -> io::Result<()> {
+    match unlinkat(dir, path.join(format!(".{}", name(root))), AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn replace(dir: BorrowedFd<'_>, path: &Path, enrollment: &Enrollment) -> io::Result<File> {
+    // Only who has the lock comes here, so what is there was left by somebody who was killed.
+    remove_new_in(dir, path, enrollment.root())?;
+    put(dir, path, enrollment, RenameFlags::empty())
+}
+
+/// Writes a sidecar beside its place in `path` below `dir`, locks it and renames it in.
+fn put(dir: BorrowedFd<'_>, path: &Path, enrollment: &Enrollment, flags: RenameFlags) -> io::Result<File> {
+    let name = name(enrollment.root());
+    let (new, place) = (path.join(format!(".{name}")), path.join(name));
+    let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mut file = File::from(openat(dir, &new, create, Mode::RUSR | Mode::WUSR)?);
+    let placed = flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .map_err(io::Error::from)
+        .and_then(|()| file.write_all(&serde_json::to_vec(enrollment)?))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| Ok(renameat_with(dir, &new, dir, &place, flags)?));
+    if let Err(error) = placed {
+        // The error is what matters; a leftover is recognised by its name, and goes with the next recovery.
+        let _ = unlinkat(dir, &new, AtFlags::empty());
+        return Err(error);
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -139,6 +189,9 @@ pub(crate) fn made(pid: u32, start: u64) -> Enrollment {
         reader: None,
         redact_args: false,
         thresholds: serde_json::Value::Null,
+        sessions_dir: None,
+        recovered_to: None,
+        finished: false,
     }
 }
 
@@ -161,6 +214,25 @@ mod tests {
         enrolled.withdraw().unwrap();
         assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_ok());
         assert_eq!(read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn one_that_is_written_again_is_locked_and_found_by_nobody_before_that() {
+        let dir = crate::scratch();
+        let path = dir.path().join("tracer_enrollment_10_5.json");
+        let enrolled = Enrolled::write(dir.path(), &made(10, 5)).unwrap();
+        std::fs::write(dir.path().join(".tracer_enrollment_10_5.json"), "left by somebody who was killed")
+            .unwrap();
+        let noted = Enrollment { recovered_to: Some("/there".to_owned()), ..made(10, 5) };
+        let locked = super::rewrite(File::open(dir.path()).unwrap(), &noted).unwrap();
+        assert_eq!(serde_json::from_slice::<Enrollment>(&read(&path).unwrap()).unwrap(), noted);
+        let other = File::open(&path).unwrap();
+        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_err());
+        drop(locked);
+        assert!(flock(&other, FlockOperation::NonBlockingLockExclusive).is_ok());
+        enrolled.note_finished().unwrap();
+        assert!(serde_json::from_slice::<Enrollment>(&read(&path).unwrap()).unwrap().finished);
+        assert_eq!(read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -96,6 +96,11 @@ impl TraceFile {
         self.older_rows().is_ok_and(|there| there < self.moved)
     }
 
+    /// Bytes of rows that are not where they should be.
+    pub fn lost(&self) -> io::Result<u64> {
+        Ok(self.moved - self.older_rows()?)
+    }
+
     /// Bytes of older rows that are there.
     fn older_rows(&self) -> io::Result<u64> {
         let len = self.older.as_ref().map_or(Ok(0), |older| older.metadata().map(|found| found.len()))?;

@@ -12,7 +12,7 @@ use crate::process::identity::Identity;
 use crate::record::enrollment::{self, Enrollment};
 
 /// The most bytes that a sidecar has: arguments of a command are at most 6 MiB (execve(2)), and may be escaped.
-const LIMIT: u64 = 32 << 20;
+pub(super) const LIMIT: u64 = 32 << 20;
 
 /// What became of a claim.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
-//! - `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
+//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
 //!   from that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
@@ -15,7 +15,9 @@
 
 pub mod claim;
 pub mod gates;
+mod live;
 mod older;
+mod places;
 pub mod rebuild;
 pub mod scan;
 mod write;
@@ -36,9 +38,11 @@ use crate::record::enrollment::{self, Enrollment};
 use crate::record::runtime::RuntimeDirError;
 use crate::record::spool;
 use crate::session::finish;
+use crate::session::id::SessionId;
 use crate::session::text::Text;
 use claim::{Claim, Intent, claim};
 use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sidecar, decide};
+use live::Live;
 use scan::{Found, Ground, Opened, Refused};
 
 /// Younger files may be live.
@@ -63,6 +67,17 @@ pub struct Request {
     pub min_age: Duration,
     /// Decide only.
     pub dry_run: bool,
+    /// What the run has beside which this is done.
+    pub reserved: Option<Reserved>,
+}
+
+/// The id of a run that is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The id.
+    pub id: SessionId,
+    /// Where its session will be.
+    pub log_dir: PathBuf,
 }
 
 /// Why nothing was recovered.
@@ -91,11 +106,15 @@ pub struct Report {
     pub decision: Decision,
     /// The session that it belongs to.
     pub session_id: Option<String>,
+    /// The id that the session was enrolled under, where that was another's and `session_id` is one beside it.
+    pub enrolled_id: Option<String>,
     /// Where the session is now.
     #[serde(serialize_with = "as_text")]
     pub session: Option<PathBuf>,
     /// Lines that were damaged, and are not in the session.
     pub damaged_lines: usize,
+    /// Bytes of older rows that are gone, and not in the session.
+    pub lost_bytes: u64,
     /// Why what was decided could not be done.
     pub error: Option<String>,
 }
@@ -103,7 +122,16 @@ pub struct Report {
 impl Report {
     fn new(file: impl Into<String>, decision: Decision) -> Self {
         let file = file.into();
-        Self { file, decision, session_id: None, session: None, damaged_lines: 0, error: None }
+        Self {
+            file,
+            decision,
+            session_id: None,
+            enrolled_id: None,
+            session: None,
+            damaged_lines: 0,
+            lost_bytes: 0,
+            error: None,
+        }
     }
 }
 
@@ -122,7 +150,8 @@ pub fn recover(
     let (boot_id, now) = (boot_id.trim(), SystemTime::now());
     sweep(request, boot_id, now, &mut report);
     let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
-    let recovery = Recovery { request, ground: &ground, boot_id, now };
+    let live = Live::new(&ground, request.reserved.as_ref());
+    let recovery = Recovery { request, ground: &ground, live, boot_id, now };
     let mut written = Vec::new();
     let walked = ground.names(|name| {
         if stop.load(Ordering::Relaxed) {
@@ -183,6 +212,7 @@ struct Written {
 struct Recovery<'a> {
     request: &'a Request,
     ground: &'a Ground,
+    live: Live<'a>,
     boot_id: &'a str,
     now: SystemTime,
 }
@@ -240,16 +270,29 @@ impl Recovery<'_> {
     }
 
     /// Does what was decided about a session that nobody else works on.
-    fn act(&self, mut report: Report, enrollment: Enrollment, lock: Opened, trace: Option<File>) -> Told {
+    fn act(
+        &self,
+        mut report: Report,
+        mut enrollment: Enrollment,
+        mut lock: Opened,
+        trace: Option<File>,
+    ) -> Told {
         report.session_id = Some(enrollment.session_id.clone());
         match report.decision.action {
+            Action::Finish if self.request.dry_run => {
+                report.error = trace.and_then(|trace| older::whole(&enrollment, trace).err());
+            }
             _ if self.request.dry_run => {}
             Action::Leave => {}
             Action::Remove => report.error = self.remove(&enrollment).err(),
-            Action::Finish => match write::write(self.request, &enrollment, trace) {
+            Action::Finish => match write::write(self, (&mut enrollment, &mut lock), trace) {
+                Ok(write::Written { place: None, .. }) => report.error = self.remove(&enrollment).err(),
                 Ok(written) => {
-                    report.session = Some(written.place);
+                    report.session = written.place;
+                    let id = report.session_id.replace(written.id.to_string());
+                    report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;
+                    report.lost_bytes = written.lost_bytes;
                     return Told::Written(Box::new(Written { report, enrollment, _lock: lock }));
                 }
                 Err(error) => report.error = Some(error),
@@ -292,8 +335,10 @@ impl Recovery<'_> {
 
     /// Removes what a session was made of. The sidecar last: without it nobody would know whose the other files are.
     fn remove(&self, enrollment: &Enrollment) -> Result<(), String> {
-        older::remove(enrollment)?;
+        older::remove(enrollment);
         let root = enrollment.root();
+        let new = self.ground.remove_rewritten(root);
+        new.map_err(|error| format!("what is left of its sidecar can't be removed ({error})"))?;
         for name in [spool::name(root), enrollment::name(root)] {
             self.ground.remove(&name).map_err(|error| format!("{name} can't be removed ({error})"))?;
         }

@@ -7,7 +7,8 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -17,14 +18,19 @@ use crate::record::enrollment::Enrollment;
 use crate::record::{older, trace_file::TraceFile};
 use crate::session::finish::sessions;
 use crate::session::id::SessionId;
-use crate::session::text::decode;
+use crate::session::text::{Text, decode};
 
 /// How long what no sidecar tells of is left.
 pub(super) const LEFT: Duration = Duration::from_hours(24);
 
 /// The log directory that a sidecar names.
 pub(super) fn log_dir(enrollment: &Enrollment) -> Option<PathBuf> {
-    let told = PathBuf::from(std::ffi::OsString::from_vec(decode(enrollment.log_dir.as_deref()?)));
+    absolute(enrollment.log_dir.as_deref()?)
+}
+
+/// A path as a sidecar tells it.
+pub(super) fn absolute(told: &str) -> Option<PathBuf> {
+    let told = PathBuf::from(std::ffi::OsString::from_vec(decode(told)));
     told.is_absolute().then_some(told)
 }
 
@@ -46,13 +52,37 @@ pub(super) fn whole(enrollment: &Enrollment, trace: File) -> Result<TraceFile, S
         Some(path) if moved > 0 => older::open(path).map_err(|why| unreadable(path, why))?,
         _ => None,
     };
+    let is_there = older.is_some();
     let whole = TraceFile::left(trace, older).map_err(|why| format!("it can't be read ({why})"))?;
     let path = path.unwrap_or_default();
-    // Where even their directory is missing, its file system may be mounted later.
-    if whole.lacks_rows() && !path.parent().is_some_and(Path::is_dir) {
-        return Err(format!("its older rows are missing: {} is not there", path.display()));
+    if whole.lacks_rows() && !is_there {
+        may_not_come_back(enrollment, &path)?;
     }
     Ok(whole)
+}
+
+/// Rows that are missing are gone only if the directory is there that they were put into; else its file system may be mounted
+/// later, and a session without them would be in their way.
+fn may_not_come_back(enrollment: &Enrollment, path: &Path) -> Result<(), String> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let why = match fs::metadata(dir)
+        .map(|found| is_same_place(enrollment.sessions_dir, (found.dev(), found.ino())))
+    {
+        Ok(true) => return Ok(()),
+        Ok(false) => "is another file system's by now",
+        Err(_) => "is not there",
+    };
+    Err(format!(
+        "its older rows are missing: {dir} {why}; mount it, or if they are gone for good: mkdir -p {dir}; touch {path}",
+        dir = dir.display(),
+        path = path.display()
+    ))
+}
+
+/// Whether a directory is on the file system that it was on, by device and inode. A file system that was mounted again may be
+/// another device, with the same inodes; a directory that was made again is another inode of the same device.
+pub(super) fn is_same_place(then: Option<(u64, u64)>, now: (u64, u64)) -> bool {
+    then.is_none_or(|then| then.0 == now.0 || then.1 == now.1)
 }
 
 /// Says so where older rows were removed by somebody: the session has the others.
@@ -67,10 +97,15 @@ pub(super) fn tell_what_is_missing(enrollment: &Enrollment, whole: &TraceFile) {
     }
 }
 
-/// Removes the older rows of a sidecar's session.
-pub(super) fn remove(enrollment: &Enrollment) -> Result<(), String> {
-    let Some(path) = path(enrollment) else { return Ok(()) };
-    older::remove(&path).map_err(|error| format!("{} can't be removed ({error})", path.display()))
+/// Removes the older rows of a sidecar's session. Where that fails they only take room: nobody reads them any more.
+pub(super) fn remove(enrollment: &Enrollment) {
+    let Some(path) = path(enrollment) else { return };
+    if let Err(error) = older::remove(&path) {
+        log::warn!(
+            "{} can't be removed ({error}); nobody needs it any more: remove it",
+            Text(path.as_os_str().as_bytes())
+        );
+    }
 }
 
 /// Hands on each file of older rows in `log_dir` that nobody will ask for any more.

@@ -140,6 +140,18 @@ impl Ground {
         now.is_ok_and(|now| (now.st_dev, now.st_ino) == (opened.stat.st_dev, opened.stat.st_ino))
     }
 
+    /// Puts another sidecar in the place of the one that the caller has the lock of; it is locked too.
+    pub fn rewrite(&self, enrollment: &enrollment::Enrollment) -> io::Result<Opened> {
+        let file = enrollment::rewrite(&self.dir, enrollment)?;
+        let stat = fstat(&file)?;
+        Ok(Opened { file, stat })
+    }
+
+    /// Removes what was left of a sidecar that the caller has the lock of, and that was being written again.
+    pub fn remove_rewritten(&self, root: Identity) -> io::Result<()> {
+        enrollment::remove_new(&self.dir, root)
+    }
+
     /// Removes a file, if it is still there.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         match unlinkat(&self.dir, name, AtFlags::empty()) {

@@ -41,6 +41,7 @@ impl Host {
             default_log_dir: None,
             min_age: Duration::ZERO,
             dry_run: false,
+            reserved: None,
         }
     }
 
@@ -244,27 +245,138 @@ fn a_session_whose_tracer_died_after_it_was_in_place_is_not_made_again() {
     assert!(host.left().is_empty());
 }
 
+/// A crash whose tracer wanted its session in the log directory of the host.
+fn crash_with_place(host: &Host) {
+    let log = host.log().to_str().unwrap().to_owned();
+    host.enrol(NOBODYS, |it| it.log_dir = Some(log));
+    host.trace(NOBODYS, &rows(NOBODYS));
+}
+
 #[test]
-fn a_session_of_somebody_else_under_the_same_id_is_not_touched() {
+fn a_session_that_is_in_its_place_is_found_there_whatever_log_directory_is_asked_for() {
     let host = Host::new();
-    let same = |it: &mut Enrollment| it.session_id = "same".to_owned();
+    let there = Request { log_dir: Some(host.dir.path().join("there")), ..host.request() };
+    for before in [host.request(), Request { log_dir: None, default_log_dir: None, ..host.request() }] {
+        crash_with_place(&host);
+        reports(&before);
+    }
+    crash_with_place(&host);
+    let reports = reports(&there);
+    assert_eq!(one(&reports).session, Some(host.log().join(format!("sessions/s-{NOBODYS}-5"))));
+    assert_eq!((host.sessions().len(), host.lines("sessions.jsonl").len()), (1, 1));
+    assert!(host.left().is_empty() && !host.dir.path().join("there").exists());
+}
+
+#[test]
+fn where_a_recovery_was_about_to_put_it_is_noted_and_the_next_one_looks_there() {
+    let host = Host::new();
+    let there = host.dir.path().join("there");
+    crash_with_place(&host);
+    reports(&Request { log_dir: Some(there.clone()), ..host.request() });
+    // It died before it could remove anything.
+    crash_with_place(&host);
+    let noted = |it: &mut Enrollment| it.recovered_to = Some(there.to_str().unwrap().to_owned());
+    fs::remove_file(host.runtime.join(format!("tracer_enrollment_{NOBODYS}_5.json"))).unwrap();
+    host.enrol(NOBODYS, noted);
+    let away = host.dir.path().join("away");
+    fs::rename(&there, &away).unwrap();
+    let reports_now = host.recover();
+    assert!(one(&reports_now).error.as_ref().unwrap().contains("mount"), "{reports_now:?}");
+    assert_eq!((host.left().len(), host.sessions().len()), (2, 0));
+    fs::rename(&away, &there).unwrap();
+    assert_eq!(one(&host.recover()).error, None);
+    assert_eq!((host.left().len(), host.sessions().len()), (0, 0));
+    assert_eq!(fs::read_dir(there.join("sessions")).unwrap().count(), 1);
+}
+
+#[test]
+fn older_rows_that_cannot_be_removed_are_in_nobodys_way() {
+    let host = Host::new();
+    crash_with_place(&host);
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    let root = Identity { pid: NOBODYS, start: Ticks(5) };
+    let older = older::path(&host.log().join("sessions"), &format!("s-{NOBODYS}-5"), &boot_id, root);
+    fs::create_dir_all(older).unwrap();
+    assert_eq!((one(&host.recover()).error.as_deref(), host.left().len()), (None, 0));
+    assert_eq!(host.recover(), []);
+}
+
+fn same(enrollment: &mut Enrollment) {
+    enrollment.session_id = "same".to_owned();
+}
+
+#[test]
+fn a_session_of_somebody_else_under_the_same_id_is_not_touched_and_the_crash_gets_one_beside_it() {
+    let host = Host::new();
+    let beside = format!("same-pid{}", NOBODYS + 1);
     host.enrol(NOBODYS, same);
     host.recover();
-    host.enrol(NOBODYS + 1, same);
-    assert!(one(&host.recover()).error.as_ref().unwrap().contains("same"));
-    assert_eq!((host.summary("same")["pid"].as_u64(), host.left().len()), (Some(NOBODYS.into()), 1));
+    for _ in 0..2 {
+        host.enrol(NOBODYS + 1, same);
+        let reports = host.recover();
+        let (id, enrolled) = (&one(&reports).session_id, &one(&reports).enrolled_id);
+        assert_eq!((id.as_deref(), enrolled.as_deref()), (Some(&*beside), Some("same")));
+    }
+    assert_eq!((host.summary("same")["pid"].as_u64(), host.left().len()), (Some(NOBODYS.into()), 0));
+    assert_eq!(host.summary(&beside)["session_id"], *beside);
+    let lines = host.lines("sessions.jsonl");
+    let ids: Vec<_> = lines.iter().map(|line| line["session_id"].as_str().unwrap()).collect();
+    assert_eq!((ids, host.sessions().len()), (vec!["same", &beside], 2));
+}
+
+#[test]
+fn an_id_is_left_to_the_run_that_is_on() {
+    let host = Host::new();
+    let log = host.log().to_str().unwrap().to_owned();
+    let beside = format!("same-pid{NOBODYS}");
+    // By the word of the run beside which this is done.
+    let reserved = Some(super::Reserved { id: "same".parse().unwrap(), log_dir: host.log() });
+    host.enrol(NOBODYS, same);
+    reports(&Request { reserved, ..host.request() });
+    assert_eq!(host.sessions(), [&*beside]);
+    fs::remove_dir_all(host.log()).unwrap();
+    // By its sidecar, which it holds; but not if its session will be elsewhere.
+    for (there, expected) in [(&*log, &*beside), ("/elsewhere", "same")] {
+        host.enrol(NOBODYS, same);
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+        let mut live = Enrollment { boot_id, log_dir: Some(there.to_owned()), ..made(NOBODYS + 1, 5) };
+        same(&mut live);
+        let live = Enrolled::write(&host.runtime, &live).unwrap();
+        host.recover();
+        assert_eq!((host.sessions(), host.left().len()), (vec![expected.to_owned()], 1));
+        live.withdraw().unwrap();
+        fs::remove_dir_all(host.log()).unwrap();
+    }
 }
 
 #[test]
 fn what_a_killed_builder_left_goes_and_what_another_builds_stays() {
     let host = Host::new();
     let sessions = host.log().join("sessions");
-    let mine = sessions.join(format!(".s-{NOBODYS}-5.77"));
-    let other = sessions.join(format!(".s-{NOBODYS}-5.1.77"));
-    [&mine, &other].into_iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+    let me = Stat::read(std::process::id()).unwrap();
+    let (pid, start) = (me.pid, me.start.0);
+    let id = format!("s-{NOBODYS}-5");
+    let gone =
+        [format!(".{id}.{NOBODYS}_1"), format!(".{id}.{pid}_{}", start + 1), format!(".{id}.{NOBODYS}")];
+    let beside = [format!(".{id}-pid{NOBODYS}.{NOBODYS}_1"), format!(".{id}-pid{NOBODYS}-2.{NOBODYS}_1")];
+    let others =
+        [format!(".{id}.{pid}_{start}"), format!(".{id}.1.{NOBODYS}_1"), format!(".{id}-pid7.{NOBODYS}_1")];
+    gone.iter()
+        .chain(&beside)
+        .chain(&others)
+        .for_each(|name| fs::create_dir_all(sessions.join(name)).unwrap());
     host.crash(NOBODYS);
-    host.recover();
-    assert_eq!((mine.exists(), other.exists()), (false, true));
+    let elsewhere = Request {
+        reserved: Some(super::Reserved { id: id.parse().unwrap(), log_dir: host.log() }),
+        ..host.request()
+    };
+    reports(&elsewhere);
+    let mut expected = others.to_vec();
+    expected.push(format!("{id}-pid{NOBODYS}"));
+    let mut left = host.sessions();
+    expected.sort();
+    left.sort();
+    assert_eq!(left, expected);
 }
 
 #[test]
@@ -338,7 +450,39 @@ fn without_their_log_directory_older_rows_may_come_back_and_without_their_file_t
     assert_eq!(host.left().len(), 2);
     fs::rename(&away, host.log()).unwrap();
     fs::remove_file(&older).unwrap();
-    assert_eq!((one(&reports(&there)).error.as_deref(), host.left().len()), (None, 0));
+    let lost = rows(NOBODYS).lines().next().unwrap().len() as u64 + 1;
+    let last = reports(&there);
+    assert_eq!((one(&last).error.as_deref(), one(&last).lost_bytes, host.left().len()), (None, lost, 0));
+}
+
+#[test]
+fn a_directory_of_another_file_system_is_not_the_one_that_older_rows_were_put_into() {
+    use super::older::is_same_place;
+    let then = Some((1, 10));
+    assert!(is_same_place(None, (2, 20)), "an older sidecar does not say");
+    assert!(is_same_place(then, (1, 10)) && is_same_place(then, (1, 11)), "it was made again");
+    assert!(is_same_place(then, (2, 10)), "it was mounted again");
+    assert!(!is_same_place(then, (2, 20)), "what it was mounted on");
+}
+
+#[test]
+fn on_a_bare_mount_point_where_somebody_made_the_directory_again_a_crash_waits_for_its_older_rows() {
+    let host = Host::new();
+    let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
+    let sidecar = host.runtime.join(format!("tracer_enrollment_{NOBODYS}_5.json"));
+    let text = fs::read_to_string(&sidecar).unwrap();
+    fs::write(&sidecar, text.replace("\"sessions_dir\":null", "\"sessions_dir\":[1000000,1]")).unwrap();
+    let away = host.dir.path().join("away");
+    fs::rename(host.log(), &away).unwrap();
+    fs::create_dir_all(host.log().join("sessions")).unwrap();
+    for request in [host.request(), Request { dry_run: true, ..host.request() }] {
+        assert!(one(&reports(&request)).error.as_ref().unwrap().contains("another file system"));
+        assert_eq!((host.left().len(), host.sessions().len()), (2, 0));
+    }
+    // By the word of whoever knows that they are gone.
+    fs::write(&older, "").unwrap();
+    assert_eq!(one(&host.recover()).error, None);
+    assert_eq!((host.left().len(), host.sessions().len()), (0, 1));
 }
 
 #[test]

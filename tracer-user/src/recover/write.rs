@@ -1,16 +1,18 @@
 //! The session of a crash, by the same way as any other.
 
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
 use super::rebuild::{Rebuilt, rebuild};
-use super::{Request, older};
+use super::scan::Opened;
+use super::{Recovery, older, places};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::enrollment::Enrollment;
-use crate::session::finish::{FinishError, LogDir, Reader, finish};
+use crate::session::finish::{FinishError, LogDir, Name, Placed, Reader, finish};
 use crate::session::id::SessionId;
 use crate::session::recording::NOBODY;
 use crate::session::sum_up::{Ending, sum_up};
@@ -20,54 +22,60 @@ use crate::session::verdict::Verdict;
 
 /// A session in its place.
 pub(super) struct Written {
-    pub(super) place: PathBuf,
+    /// `None`: it was there, and somebody removed it.
+    pub(super) place: Option<PathBuf>,
+    /// Its id, which may be one beside that which it was enrolled under.
+    pub(super) id: SessionId,
     pub(super) damaged: usize,
+    /// Bytes of older rows that are gone.
+    pub(super) lost_bytes: u64,
 }
 
-/// Writes the session of `enrollment`. If its tracer, or a recovery, died right after it did that, it is there already.
+/// Writes the session of a sidecar that is locked. If its tracer, or a recovery, died right after it did that, it is there
+/// already, wherever that was.
 pub(super) fn write(
-    request: &Request,
-    enrollment: &Enrollment,
+    recovery: &Recovery<'_>,
+    (enrollment, lock): (&mut Enrollment, &mut Opened),
     trace: Option<File>,
 ) -> Result<Written, String> {
     let id: SessionId =
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
+    let wanted = places::wanted(recovery.request, enrollment)?;
+    if let Some(places::Found { place, id }) = places::found(recovery.request, enrollment, &id)? {
+        return Ok(Written { place: Some(place), id, damaged: 0, lost_bytes: 0 });
+    }
+    if enrollment.finished {
+        places::that_it_was_removed(enrollment)?;
+        return Ok(Written { place: None, id, damaged: 0, lost_bytes: 0 });
+    }
     // Before anything is made there: where its log directory is missing, older rows may be too.
     let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
-    let log_dir = match LogDir::open(&log_dir(request, enrollment)?, &id) {
-        Ok(log_dir) => {
-            log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later()
-        }
-        Err(FinishError::Exists { id, path }) => {
-            let place = LogDir::holding(&path, &id, enrollment.root(), &enrollment.boot_id);
-            return place.map(|place| Written { place, damaged: 0 }).map_err(|error| error.to_string());
-        }
-        Err(error) => return Err(error.to_string()),
-    };
-    log_dir.clear_staging(&id);
+    let log_dir = LogDir::at(&wanted).map_err(|error| error.to_string())?;
+    let log_dir = log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later();
+    places::clear_staging(enrollment, &wanted, &id);
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
+    let lost_bytes = trace.as_ref().map_or(0, |trace| trace.lost().unwrap_or(0));
+    if places::is_to_be_noted(enrollment, &wanted) {
+        enrollment.recovered_to = Some(Text(wanted.as_os_str().as_bytes()).to_string());
+        let rewritten = recovery.ground.rewrite(enrollment);
+        *lock = rewritten.map_err(|error| format!("its sidecar can't be written again ({error})"))?;
+    }
     let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
-    let place = conclude(&log_dir, &id, enrollment, rebuilt).map_err(|error| error.to_string())?;
-    Ok(Written { place, damaged })
-}
-
-fn log_dir(request: &Request, enrollment: &Enrollment) -> Result<PathBuf, String> {
-    let log_dir = request
-        .log_dir
-        .clone()
-        .or_else(|| older::log_dir(enrollment))
-        .or_else(|| request.default_log_dir.clone());
-    log_dir.ok_or_else(|| "nobody says where its session goes; give --log-dir".to_owned())
+    let name = if recovery.live.has(&id, enrollment.root(), &wanted) { Name::Reserved } else { Name::Own };
+    let placed = conclude(&log_dir, (&id, name), enrollment, rebuilt);
+    let (placed, id) = placed.map_err(|error| error.to_string())?;
+    // The next recovery finds it there, and adds its line.
+    placed.unindexed.map_or(Ok(Written { place: Some(placed.path), id, damaged, lost_bytes }), Err)
 }
 
 fn conclude(
     log_dir: &LogDir,
-    id: &SessionId,
+    (id, name): (&SessionId, Name),
     enrollment: &Enrollment,
     rebuilt: Rebuilt,
-) -> Result<PathBuf, FinishError> {
+) -> Result<(Placed, SessionId), FinishError> {
     let Rebuilt { mut recording, last_ns, .. } = rebuilt;
     let (lines, told) = recording.parts();
     let unseen = || Member::new(enrollment.root(), NOBODY, 0);
@@ -92,6 +100,7 @@ fn conclude(
         waited_cpu_us: None,
         completeness: Completeness::CRASHED,
     };
-    let summary = sum_up(&told, ending);
-    finish(log_dir, &summary, lines)
+    let mut summary = sum_up(&told, ending);
+    let placed = finish(log_dir, &mut summary, lines, name)?;
+    Ok((placed, summary.session_id))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::plan::Plan;
 use crate::recover::gates::Action;
-use crate::recover::{MIN_AGE, RecoverError, Report, Request, recover};
+use crate::recover::{MIN_AGE, RecoverError, Report, Request, Reserved, recover};
 
 /// How long a run that has ended waits.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,6 +31,7 @@ impl Background {
             default_log_dir: Some(plan.log_dir.clone()),
             min_age: MIN_AGE,
             dry_run: false,
+            reserved: Some(Reserved { id: plan.session_id.clone(), log_dir: plan.log_dir.clone() }),
         };
         let stop = Arc::new(AtomicBool::new(false));
         let (tell, done) = channel();

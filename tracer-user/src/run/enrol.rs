@@ -1,6 +1,7 @@
 //! Where the lines of a run go: the sidecar first, then the trace file.
 
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 
 use jiff::Timestamp;
 
@@ -57,5 +58,8 @@ fn enrollment(plan: &Plan, recording: &Recording, root: &Member, boot_id: &str) 
         reader: plan.reader.map(|reader| (reader.uid, reader.gid)),
         redact_args: plan.redact,
         thresholds: serde_json::to_value(plan.thresholds).unwrap_or_default(),
+        sessions_dir: std::fs::metadata(sessions(&plan.log_dir)).map(|dir| (dir.dev(), dir.ino())).ok(),
+        recovered_to: None,
+        finished: false,
     }
 }

@@ -16,11 +16,12 @@
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - `live`: the status line of a run.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
-//!   `passing`: signals that were sent to tracer.
+//!   `apart`: the same, where the command has a terminal of its own. `passing`: signals that were sent to tracer.
 //!   [`user`]: as whom. `ties`: who dies with whom.
 //!   `pipes`: pipes that are the command's alone. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
+mod apart;
 mod background;
 pub mod ending;
 mod enrol;
@@ -137,8 +138,8 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let told = Facts { ended, why, since_ns, me, unresolved, loss, boot_id: &boot_id, kernel };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
-        // Where no session could be written that was said already.
-        if outcome.session.is_ok()
+        // Where no session or no line could be written that was said already.
+        if outcome.indexed
             && let Err(error) = retention::apply(&log_dir, &plan.keep)
         {
             log::warn!("old sessions in {} can't be removed ({error})", plan.log_dir.display());

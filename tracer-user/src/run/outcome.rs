@@ -14,7 +14,7 @@ use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
-use crate::session::finish::{LogDir, finish};
+use crate::session::finish::{LogDir, Name, Placed, finish};
 use crate::session::recording::{Figures, NOBODY, Recording, Told};
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
@@ -55,16 +55,20 @@ pub struct Outcome {
     pub processes: u64,
     /// Those that outlived the root.
     pub orphans: u64,
-    /// The first few of these, with their process ids.
+    /// Of these, the ones that live still.
+    pub orphans_alive: u64,
+    /// The first few of these, or of all if none lives, with their process ids.
     pub orphan_names: Vec<String>,
     /// What somebody should look at: how often each kind.
     pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
-    /// The bytes of `summary.json`, wherever the session is; empty: they can't be made.
-    pub summary: Vec<u8>,
+    /// The bytes of `summary.json`, wherever the session is; why they can't be made, if they can't.
+    pub summary: Result<Vec<u8>, String>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
+    /// Whether the index has its line.
+    pub indexed: bool,
 }
 
 /// How tracer is to end: as the command did, unless something else came first.
@@ -159,7 +163,12 @@ impl Outcome {
         let (lines, told) = recording.parts();
         let root = root(told.figures, facts.ended);
         let end = End::of(&plan.limits, facts);
-        let summary = sum_up(&told, ending(plan, &told, facts, &root, end));
+        let mut summary = sum_up(&told, ending(plan, &told, facts, &root, end));
+        let session = finish(log_dir, &mut summary, lines, Name::Own).map_err(|error| error.to_string());
+        if summary.session_id != plan.session_id && session.is_ok() {
+            let (wanted, got) = (&plan.session_id, &summary.session_id);
+            log::warn!("there is another session {wanted} by now; this one is {got}");
+        }
         let outcome = Self {
             end,
             sentence: match &facts.unresolved {
@@ -174,14 +183,18 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
-            orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
+            orphans_alive: alive(told.figures).count() as u64,
+            orphan_names: orphan_names(told.figures),
             anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
-            summary: summary.to_json().unwrap_or_default(),
-            session: finish(log_dir, &summary, lines).map_err(|error| error.to_string()),
+            summary: summary.to_json().map_err(|error| error.to_string()),
+            indexed: session.as_ref().is_ok_and(|placed| placed.unindexed.is_none()),
+            session: session.as_ref().map(|placed| placed.path.clone()).map_err(Clone::clone),
         };
-        if outcome.session.is_ok() {
-            clear_away(recording, enrolled);
+        match session {
+            Ok(Placed { unindexed: None, .. }) => clear_away(recording, enrolled),
+            Ok(Placed { unindexed: Some(why), .. }) => mark(recording, enrolled, &why),
+            Err(_) => {}
         }
         outcome
     }
@@ -249,6 +262,17 @@ fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
     }
 }
 
+/// The session is in its place, without its line in the index: the sidecar stays and says so, for a recovery to add it.
+fn mark(recording: Recording, enrolled: Option<Enrolled>, why: &str) {
+    let Some(enrolled) = enrolled else { return log::warn!("{why}") };
+    log::warn!("{why}; once that can be written, run: tracer recover");
+    match enrolled.note_finished() {
+        Ok(()) => clear_away(recording, None),
+        // Without the mark all that it was made of is the mark.
+        Err(error) => log::info!("the enrollment sidecar can't be written again ({error})"),
+    }
+}
+
 /// The root; if even its events were lost, what `wait` told.
 fn root(figures: &Figures, ended: Ended) -> Member {
     figures.root.clone().unwrap_or_else(|| {
@@ -266,6 +290,18 @@ fn remarks(plan: &Plan, told: &Told<'_>, facts: &Facts<'_>, root: &Member) -> Op
     let is_another = status(target) != status(root)
         || own.cause.is_an_order() && !verdict(plan, told, facts, root).cause.is_an_order();
     is_another.then(|| format!("the command itself: {}", own.sentence))
+}
+
+/// Those who outlived the root, and live still.
+fn alive(figures: &Figures) -> impl Iterator<Item = &Member> {
+    figures.orphans.iter().filter(|orphan| orphan.ended_ns.is_none())
+}
+
+fn orphan_names(figures: &Figures) -> Vec<String> {
+    if alive(figures).next().is_none() {
+        return figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect();
+    }
+    alive(figures).take(ORPHANS_NAMED).map(named).collect()
 }
 
 /// A process as a person is told of it.

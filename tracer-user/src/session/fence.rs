@@ -6,9 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
 
 use super::clock::Time;
+use super::index;
 
 /// The file's name, in the log directory.
 const NAME: &str = ".cleared_at";
@@ -34,8 +34,8 @@ impl Fence {
 
     /// Puts it at `at`, in one step.
     pub fn put(log_dir: &Path, at: Timestamp) -> io::Result<Self> {
-        let lock = File::open(log_dir)?;
-        flock(&lock, FlockOperation::LockExclusive)?;
+        // Nobody else can open the index; anybody could lock the directory, and keep it.
+        let _lock = index::locked(&log_dir.join("sessions.jsonl"))?;
         let new = log_dir.join(NEW);
         // Only who has the lock comes here, so what is there was left by somebody who was killed.
         match fs::remove_file(&new) {
@@ -76,7 +76,7 @@ mod tests {
         Fence::put(dir.path(), at(20)).unwrap();
         let fence = Fence::read(dir.path()).unwrap();
         assert_eq!((fence.hides(at(19)), fence.hides(at(20))), (true, false));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "and the index");
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
         std::fs::write(dir.path().join(".cleared_at.new"), "2026-").unwrap();
         Fence::put(dir.path(), Timestamp::from_second(10).unwrap()).unwrap();
         assert!(Fence::read(dir.path()).unwrap().hides(Timestamp::from_second(9).unwrap()));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "and the index");
     }
 
     #[test]

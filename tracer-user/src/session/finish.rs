@@ -11,6 +11,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{Access, CWD, OFlags, RenameFlags, access, renameat_with, syncfs};
 use rustix::process::geteuid;
@@ -21,7 +22,8 @@ use super::id::SessionId;
 use super::index;
 use super::recording::Lines;
 use super::summary::Summary;
-use crate::process::identity::Identity;
+use crate::process::identity::{Identity, Ticks};
+use crate::process::stat::Stat;
 
 /// The directory of sessions and their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,17 @@ pub struct LogDir {
     reader: Option<Reader>,
     /// Whoever writes several sessions brings them to the disk himself.
     synced_later: bool,
+}
+
+/// Whether a log directory has a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Here.
+    Yes(PathBuf),
+    /// Its name is free.
+    Free,
+    /// Its name is another's.
+    Another,
 }
 
 /// Whose a session is that root writes on somebody's behalf (W8): nobody else may read it.
@@ -86,6 +99,15 @@ impl LogDir {
     /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
     /// session has no place is better told before hours of work than after.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
+        let dir = Self::at(path)?;
+        match dir.is_free(id) {
+            true => Ok(dir),
+            false => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
+        }
+    }
+
+    /// Makes `path`, or takes it as it is.
+    pub fn at(path: &Path) -> Result<Self, FinishError> {
         let unusable = |why| FinishError::LogDir { path: path.to_owned(), why };
         let sessions = sessions(path);
         // To make what is there costs as much as to make it: a recovery comes here for each session.
@@ -99,11 +121,16 @@ impl LogDir {
             }
         }
         access(&sessions, Access::WRITE_OK).map_err(|error| unusable(error.into()))?;
-        let dir = Self { path: path.to_owned(), reader: None, synced_later: false };
-        match std::fs::symlink_metadata(dir.session(id)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(dir),
-            _ => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
-        }
+        Ok(Self { path: path.to_owned(), reader: None, synced_later: false })
+    }
+
+    /// Whether there is nothing of the name `id`.
+    #[must_use]
+    pub fn is_free(&self, id: &SessionId) -> bool {
+        let found = std::fs::symlink_metadata(self.session(id));
+        found.is_err_and(|error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        })
     }
 
     /// Where sessions lie.
@@ -132,52 +159,69 @@ impl LogDir {
 
     /// Where it is built.
     fn staging(&self, id: &SessionId) -> PathBuf {
-        self.sessions().join(format!(".{id}.{}", std::process::id()))
+        let me = builder();
+        self.sessions().join(format!(".{id}.{}_{}", me.pid, me.start.0))
     }
 
-    /// Removes what a tracer or a recovery left that was killed while it built the session `id`. Only for who has claimed it.
-    pub fn clear_staging(&self, id: &SessionId) {
-        let begins = format!(".{id}.");
-        let Ok(entries) = std::fs::read_dir(self.sessions()) else { return };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let builder = name.to_str().and_then(|name| name.strip_prefix(&begins));
-            if builder.is_some_and(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())) {
-                // It only takes room; nobody takes it for a session.
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
+    /// Where the log directory `path` has the session `id`, if that is the one of `root` in that boot; it gets its line in
+    /// the index if whoever put it there died before that.
+    pub fn holding(path: &Path, id: &SessionId, root: Identity, boot_id: &str) -> Result<Held, FinishError> {
+        let log_dir = Self { path: path.to_owned(), reader: None, synced_later: true };
+        if log_dir.is_free(id) {
+            return Ok(Held::Free);
         }
-    }
-
-    /// The session `id` of the log directory `path`, if it is that of `root` in that boot; it gets its line in the index if
-    /// whoever put it there died before that.
-    pub fn holding(
-        path: &Path,
-        id: &SessionId,
-        root: Identity,
-        boot_id: &str,
-    ) -> Result<PathBuf, FinishError> {
-        let (log_dir, exists) = (
-            Self { path: path.to_owned(), reader: None, synced_later: true },
-            FinishError::Exists { id: id.clone(), path: path.to_owned() },
-        );
         let place = log_dir.session(id);
         let summary = read_summary(&place).unwrap_or_default();
         let of = (summary["pid"].as_u64(), summary["starttime_ticks"].as_u64(), summary["boot_id"].as_str());
         if of != (Some(root.pid.into()), Some(root.start.0), Some(boot_id)) {
-            return Err(exists);
+            return Ok(Held::Another);
         }
         let index = log_dir.index();
         let in_place = || std::fs::symlink_metadata(&place).is_ok();
         index::repair(&index, id, summary, in_place)
             .map_err(|why| FinishError::Write { path: index.clone(), why })?;
-        Ok(place)
+        Ok(Held::Yes(place))
     }
 
     /// Their index.
     pub(super) fn index(&self) -> PathBuf {
         self.path.join("sessions.jsonl")
     }
+}
+
+/// Removes what a tracer or a recovery left in a log directory that was killed while it built the session of the root `pid`
+/// there, under whatever name. Only for who has claimed it; another session of the same id may be built at this moment.
+pub fn clear_staging(log_dir: &Path, id: &SessionId, pid: u32) {
+    let Ok(entries) = std::fs::read_dir(sessions(log_dir)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let parts = name.to_str().and_then(|name| name.strip_prefix('.')?.rsplit_once('.'));
+        let Some((built, builder)) = parts.filter(|(built, _)| built.starts_with(&id.as_str()[..1])) else {
+            continue;
+        };
+        if builder_is_dead(builder) && id.names(pid).any(|name| name.as_str() == built) {
+            // It only takes room; nobody takes it for a session.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// tracer itself, as the directory is called in which it builds a session.
+fn builder() -> Identity {
+    static ME: OnceLock<Identity> = OnceLock::new();
+    let pid = std::process::id();
+    *ME.get_or_init(|| Stat::read(pid).map_or(Identity { pid, start: Ticks(0) }, |stat| stat.identity()))
+}
+
+/// Whether this names a process that is gone. Version 0.1 called it by its pid alone.
+fn builder_is_dead(name: &str) -> bool {
+    let (pid, start) = name.split_once('_').map_or((name, None), |(pid, start)| (pid, Some(start)));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (true, true, Ok(pid)) = (is_number(pid), start.is_none_or(is_number), pid.parse()) else {
+        return false;
+    };
+    let lives = |stat: Stat| !stat.is_over() && start.is_none_or(|start| start == stat.start.0.to_string());
+    !Stat::read(pid).is_some_and(lives)
 }
 
 /// What is wrong with a directory that sessions are to be written to (W8). What root writes must not follow a link that
@@ -195,9 +239,47 @@ fn objection(found: &Metadata, is_root: bool) -> Option<&'static str> {
     }
 }
 
-/// Writes the session. Afterwards its directory is in place and the index has its line.
-pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<PathBuf, FinishError> {
-    let id = summary.session_id;
+/// Whose a session's id is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// Its own, unless there is another session of it.
+    Own,
+    /// That of a run which is on.
+    Reserved,
+}
+
+/// A session in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why the index has no line of it, if it has none. What the session was made of must not go without a mark.
+    pub unindexed: Option<String>,
+}
+
+/// Writes the session. Afterwards its directory is in place, and the index has its line if that can be had. Where its id is another session's
+/// it is written under one beside it, and the summary says so: what was recorded is not lost by a name.
+pub fn finish(
+    log_dir: &LogDir,
+    summary: &mut Summary<'_>,
+    lines: &mut Lines,
+    name: Name,
+) -> Result<Placed, FinishError> {
+    let id = summary.session_id.clone();
+    let names = id.names(summary.pid).skip(usize::from(name == Name::Reserved));
+    for name in names.filter(|name| log_dir.is_free(name)) {
+        summary.session_id = name;
+        match write_session(log_dir, summary, lines) {
+            // Somebody was faster.
+            Err(FinishError::Exists { .. }) => {}
+            done => return done,
+        }
+    }
+    Err(FinishError::Exists { id, path: log_dir.path.clone() })
+}
+
+fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<Placed, FinishError> {
+    let id = &summary.session_id;
     let (staging, place, index) = (log_dir.staging(id), log_dir.session(id), log_dir.index());
     let sync = |path: &Path| if log_dir.synced_later { Ok(()) } else { sync_directory(path) };
     let written = build(&staging, summary, lines, log_dir.synced_later)
@@ -207,10 +289,10 @@ pub fn finish(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Res
         .and_then(|()| sync(&log_dir.sessions()));
     match written {
         Ok(()) => {
-            if let Err(error) = index::append(&index, summary, log_dir.synced_later) {
-                log::warn!("the session has no line in {} ({error})", index.display());
-            }
-            Ok(place)
+            let unindexed = index::append(&index, summary, log_dir.synced_later).err();
+            let unindexed =
+                unindexed.map(|why| format!("the session has no line in {} ({why})", index.display()));
+            Ok(Placed { path: place, unindexed })
         }
         Err((path, source)) => {
             // It is named below; a directory that can't even be removed adds nothing to that.

@@ -12,9 +12,13 @@ use serde_json::{Map, Value};
 
 use super::clock::Time;
 use super::id::SessionId;
+use super::patience::Patience;
 use super::summary::{Reason, State, Subtype, Summary};
 use super::text::Text;
 use crate::process::identity::Ticks;
+
+/// With the lock of whatever index.
+static PATIENCE: Patience = Patience::new();
 
 /// Arguments of the command that the line has; the summary has all.
 const ARGUMENTS: usize = 16;
@@ -74,7 +78,7 @@ pub fn append(index: &Path, summary: &Summary<'_>, synced_later: bool) -> io::Re
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
         schema_version: summary.schema_version,
-        session_id: summary.session_id,
+        session_id: &summary.session_id,
         labels: summary.labels,
         command,
         command_truncated: command.len() < summary.command.len(),
@@ -132,13 +136,17 @@ pub fn repair(
     mut summary: Value,
     in_place: impl FnOnce() -> bool,
 ) -> io::Result<()> {
+    // A log directory that became read-only may be complete all the same.
+    if read(index).is_ok_and(|text| has_line(&text, id)) {
+        return Ok(());
+    }
     let mut file = locked(index)?;
     if !in_place() {
         return Ok(());
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    if lines::<Value>(index, &text).iter().any(|(_, line)| line["session_id"] == id.as_str()) {
+    if has_line(&text, id) {
         return Ok(());
     }
     let words = summary["command"].as_array().map_or(0, Vec::len);
@@ -155,6 +163,16 @@ pub fn repair(
     let mut text = serde_json::to_vec(&line)?;
     text.push(b'\n');
     append_line(&file, &text)
+}
+
+/// Whether a session has its line.
+fn has_line(text: &[u8], id: &SessionId) -> bool {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        session_id: &'a str,
+    }
+    let lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Line<'_>>);
+    lines.flatten().any(|line| line.session_id == id.as_str())
 }
 
 /// The index as it is, for who needs no lock.
@@ -179,7 +197,7 @@ pub(super) fn plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
 pub(super) fn locked(index: &Path) -> io::Result<File> {
     loop {
         let file = plain(OpenOptions::new().read(true).append(true).create(true).mode(0o600), index)?;
-        flock(&file, FlockOperation::LockExclusive)?;
+        PATIENCE.lock(&file, index.display())?;
         let (ours, there) = (file.metadata()?, std::fs::symlink_metadata(index));
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
             return Ok(file);

@@ -4,6 +4,7 @@
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`], [`target_row`]: the shapes, whose field names are a contract.
 //! - [`sum_up`]: a recording and how it ended into its summary.
 //! - [`peaks`]: the highest figures over a session's rows.
+//! - `patience`: locks that somebody may keep.
 //! - [`retention`]: which sessions stay. [`fence`]: which of them are listed.
 //! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`anomaly`]: what somebody should look at.
@@ -21,6 +22,7 @@ pub mod fence;
 pub mod finish;
 pub mod id;
 pub mod index;
+mod patience;
 pub mod peaks;
 pub mod process_row;
 pub mod recording;

@@ -1,8 +1,9 @@
 //! Which sessions stay: at most so many, of so many bytes, for so long. The oldest go first, whole (W6).
 //!
-//! Only what has a line in the index can go, so a session that is being written never does. The index that is to be comes
-//! first, under another name, then the directories go, then it takes its place. So whoever is killed in between leaves
-//! that name behind, and the next round, whatever it is to keep, finishes what is half removed.
+//! Only what has a line in the index can go, so a session that is being written never does. Under the lock of the index, the one
+//! that is to be comes first, under another name, then the directories are put aside, then it takes its place. So whoever
+//! is killed in between leaves that name behind, and the next round, whatever it is to keep, finishes what is half removed.
+//! What was put aside is removed without the lock, which others wait for.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -97,9 +98,10 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     };
     let fits = || memchr::memchr_iter(b'\n', &text).count() <= keep.sessions;
     if keep.bytes.is_none() && keep.age.is_none() && fits() && !was_killed() {
+        clear_away(log_dir)?;
         return Ok(0);
     }
-    let _lock = index::locked(&path)?;
+    let lock = index::locked(&path)?;
     let text = index::read(&path)?;
     let mut lines: Vec<(&[u8], Line)> = index::lines(&path, &text);
     let was_killed = was_killed();
@@ -110,17 +112,21 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(log_dir, line, keep)).collect();
     let surplus = keep.surplus(&known, Timestamp::now());
     if surplus == 0 && !was_killed {
+        drop(lock);
+        clear_away(log_dir)?;
         return Ok(0);
     }
     let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
     write_index(&new, &rest)?;
-    clear_away(log_dir);
     for (_, line) in &lines[..surplus] {
         if let Ok(id) = line.session_id.parse::<SessionId>() {
-            remove(log_dir, &id)?;
+            put_aside(log_dir, &id)?;
         }
     }
     fs::rename(new, path)?;
+    // Nobody has to wait for the rest.
+    drop(lock);
+    clear_away(log_dir)?;
     Ok(surplus)
 }
 
@@ -145,27 +151,29 @@ fn known(log_dir: &LogDir, line: &Line, keep: &Keep) -> Known {
     }
 }
 
-/// Out of the readers' sight first, so that nobody sees half of it.
-fn remove(log_dir: &LogDir, id: &SessionId) -> io::Result<()> {
+/// Out of the readers' sight, so that nobody sees half of it. Another session of the same id may be on its way out still.
+fn put_aside(log_dir: &LogDir, id: &SessionId) -> io::Result<()> {
     let place = log_dir.session(id);
-    let aside = place.with_file_name(format!(".{id}{REMOVED}"));
+    let aside = place.with_file_name(format!(".{id}.{}{REMOVED}", std::process::id()));
     match fs::rename(&place, &aside) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        renamed => renamed?,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    fs::remove_dir_all(aside)
 }
 
-/// What a removal that was killed left.
-fn clear_away(log_dir: &LogDir) {
-    let Ok(entries) = fs::read_dir(log_dir.sessions()) else { return };
-    for entry in entries.flatten() {
+/// Removes what was put aside, by this round, by one that was killed, or by one that is at it too.
+fn clear_away(log_dir: &LogDir) -> io::Result<()> {
+    let mut removed = Ok(());
+    for entry in fs::read_dir(log_dir.sessions())?.flatten() {
         let name = entry.file_name();
         if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(REMOVED)) {
-            // It only takes room; the next round tries again.
-            let _ = fs::remove_dir_all(entry.path());
+            match fs::remove_dir_all(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => removed = Err(error),
+                _ => {}
+            }
         }
     }
+    removed
 }
 
 /// Writes the index that is to be. One that is there was left by somebody who was killed, for only who has the lock comes
