@@ -123,6 +123,8 @@ pub struct Programs {
     slots: Array<MapData, Slots>,
     eager: Array<MapData, u32>,
     counts: PerCpuArray<MapData, Counters>,
+    /// What the kernel skipped before anything was tracked.
+    skipped_before: u64,
     diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -144,12 +146,27 @@ impl Programs {
         let eager = map(&mut ebpf, names::EAGER)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
         let processes = usize::try_from(settings.processes).unwrap_or(usize::MAX);
-        Ok(Self { kernel, ebpf, links, processes, tree, slots, eager, counts, diagnostics })
+        Ok(Self {
+            kernel,
+            ebpf,
+            links,
+            processes,
+            tree,
+            slots,
+            eager,
+            counts,
+            skipped_before: 0,
+            diagnostics,
+        })
     }
 
     /// From now on each child of `spawner` is the root of a tree. To be called before anything is tracked.
     pub fn track_children_of(&mut self, spawner: Identity) -> Result<(), LoadError> {
         let entry = Member { flags: SPAWNER, start_ns: spawner.start.to_boot_ns(), ..Member::default() };
+        // Nothing is skipped where programs are not preempted, but for what an interrupt does.
+        if self.kernel.facts.preempted != 0 {
+            self.skipped_before = self.loss(&[])?.skipped;
+        }
         let mut slots = Box::new(Slots { taken: [0; SLOTS] });
         slots.taken[slot(spawner.pid)] = 1;
         self.slots.set(0, *slots, 0).map_err(map_error(names::SLOTS))?;
@@ -198,7 +215,7 @@ impl Programs {
     /// everything was read.
     pub fn loss(&self, received: &[u64]) -> Result<Loss, LoadError> {
         let counters = self.counts.get(&0, 0).map_err(map_error(names::COUNTS))?;
-        Ok(Loss::account(&counters, received, self.skipped()))
+        Ok(Loss::account(&counters, received, self.skipped().saturating_sub(self.skipped_before)))
     }
 
     /// How often the kernel skipped the first copy of a program, because it was at work on that CPU (Linux 5.12 and later
@@ -265,18 +282,29 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
     let probes = PROBES.into_iter().filter(|[.., tracepoint]| has(tracepoint));
     let firsts = probes.clone().map(|[first, _, tracepoint]| (first, tracepoint));
     // A second copy has to come after the first: the kernel runs them in the order in which they were attached.
-    let seconds =
-        probes.filter(|_| kernel.facts.preempted != 0).map(|[_, second, tracepoint]| (second, tracepoint));
-    let mut links = Vec::with_capacity(2 * PROBES.len());
-    for (name, tracepoint) in firsts.chain(seconds) {
-        let refused = |error| refusal(tracepoint, error);
-        let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
-        let program: &mut RawTracePoint = program.try_into().map_err(refused)?;
-        program.load().map_err(refused)?;
-        let link = program.attach(tracepoint).map_err(refused)?;
-        links.push(program.take_link(link).map_err(refused)?);
+    let seconds = probes.filter(|_| kernel.facts.preempted != 0);
+    let seconds = seconds.map(|[_, second, tracepoint]| (second, tracepoint));
+    let programs: Vec<_> = firsts.chain(seconds).collect();
+    // Loading takes time, in which a first copy would be without its second.
+    for &(name, tracepoint) in &programs {
+        program(ebpf, name, tracepoint)?.load().map_err(|error| refusal(tracepoint, error))?;
+    }
+    let mut links = Vec::with_capacity(programs.len());
+    for (name, tracepoint) in programs {
+        let program = program(ebpf, name, tracepoint)?;
+        let link = program.attach(tracepoint).and_then(|link| program.take_link(link));
+        links.push(link.map_err(|error| refusal(tracepoint, error))?);
     }
     Ok(links)
+}
+
+fn program<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+    tracepoint: &'static str,
+) -> Result<&'a mut RawTracePoint, LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
+    program.try_into().map_err(|error| refusal(tracepoint, error))
 }
 
 fn refusal(tracepoint: &'static str, error: ProgramError) -> LoadError {
