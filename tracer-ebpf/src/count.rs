@@ -6,7 +6,7 @@
 
 use crate::record::Kind;
 
-/// One CPU's counters. All of them only grow, but for `at_work`.
+/// One CPU's counters. All of them only grow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -20,13 +20,11 @@ pub struct Counters {
     pub attempted: [u64; Kind::COUNT],
     /// Of these, the ones for which the ring had no room.
     pub failed: [u64; Kind::COUNT],
-    /// 1 while the first copy of a program is at work on this CPU, where programs are preempted.
-    pub at_work: [u64; Kind::COUNT],
-    /// Times that the second copy did the work, because the kernel skipped the first.
-    pub taken_over: [u64; Kind::COUNT],
+    /// Times that the second copy of a program did the work, because the kernel skipped the first.
+    pub taken_over: u64,
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 + 32 * Kind::COUNT);
+const _: () = assert!(size_of::<Counters>() == 16 + 16 * Kind::COUNT);
 
 // SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.
 #[cfg(feature = "user")]

@@ -2,46 +2,55 @@
 //!
 //! The kernel runs no program on a CPU on which that program is at work already (kernel/trace/bpf_trace.c,
 //! `__bpf_trace_run`): whoever forks while a fork program of somebody else stands preempted there would not be seen. So a second
-//! copy, attached after the first, does the work for those whom the first was not run for. It knows them by the mark that the
-//! first leaves while it is at work: it runs on the same CPU right after the first was skipped, and whoever is in the first
-//! still is. What neither does is counted: skipped, and not taken over.
+//! copy, attached after the first, does the work for those whom the first was not run for. It knows them by a mark that is not
+//! there: the first leaves one with the thread that it ran for, and the second takes it away. What neither does is counted:
+//! skipped, and not taken over.
 //!
 //! Elsewhere the second copy is not attached, and the first is the program alone.
 
+use tracer_ebpf::member::{DONE, slot};
 use tracer_ebpf::record::Kind;
 
 use crate::emit::add_one;
-use crate::kernel::fact;
-use crate::maps::COUNTS;
+use crate::kernel::{current, fact};
+use crate::maps::{COUNTS, SLOTS};
+
+/// The marks of whoever runs, a bit a kind. Nobody else changes them: an interrupt leaves them as it found them.
+#[inline(always)]
+fn marks() -> Option<*mut u8> {
+    let slots = SLOTS.get_ptr_mut(DONE)?;
+    // SAFETY: `slots` points at the live map value, and a slot is below its length.
+    Some(unsafe { (&raw mut (*slots).taken).cast::<u8>().add(slot(current().1)) })
+}
 
 /// The first copy.
 #[inline(always)]
 pub(crate) fn first(kind: Kind, report: impl FnOnce()) -> i32 {
-    if fact!(preempted) == 0 {
-        report();
-        return 0;
-    }
-    let Some(counters) = COUNTS.get_ptr_mut(0) else { return 0 };
-    // SAFETY: `counters` points at this CPU's live map value, and a program stays on its CPU.
-    let at_work = unsafe { &raw mut (*counters).at_work[kind as usize] };
-    // SAFETY: as above.
-    unsafe { core::ptr::write_volatile(at_work, 1) };
     report();
-    // SAFETY: as above.
-    unsafe { core::ptr::write_volatile(at_work, 0) };
+    if fact!(preempted) != 0
+        && let Some(marks) = marks()
+    {
+        // SAFETY: `marks` points into a live map value.
+        unsafe { core::ptr::write_volatile(marks, core::ptr::read_volatile(marks) | 1 << kind as u8) };
+    }
     0
 }
 
 /// The second copy.
 #[inline(always)]
 pub(crate) fn second(kind: Kind, report: impl FnOnce()) -> i32 {
+    let Some(marks) = marks() else { return 0 };
+    // SAFETY: `marks` points into a live map value.
+    let found = unsafe { core::ptr::read_volatile(marks) };
+    if found & 1 << kind as u8 != 0 {
+        // SAFETY: as above.
+        unsafe { core::ptr::write_volatile(marks, found & !(1 << kind as u8)) };
+        return 0;
+    }
     let Some(counters) = COUNTS.get_ptr_mut(0) else { return 0 };
     // SAFETY: `counters` points at this CPU's live map value.
-    if unsafe { core::ptr::read_volatile(&raw const (*counters).at_work[kind as usize]) } != 0 {
-        // SAFETY: as above.
-        add_one(unsafe { &raw mut (*counters).taken_over[kind as usize] });
-        report();
-    }
+    add_one(unsafe { &raw mut (*counters).taken_over });
+    report();
     0
 }
 

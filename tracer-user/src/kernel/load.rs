@@ -12,7 +12,7 @@ use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
 use tracer_ebpf::count::Counters;
-use tracer_ebpf::member::{Member, SLOTS, SPAWNER, Slots, slot};
+use tracer_ebpf::member::{DONE, Member, SLOTS, SPAWNER, Slots, TAKEN, slot};
 use tracer_ebpf::names;
 
 use super::facts::{FactsError, Kernel, read_kernel_facts};
@@ -169,7 +169,7 @@ impl Programs {
         }
         let mut slots = Box::new(Slots { taken: [0; SLOTS] });
         slots.taken[slot(spawner.pid)] = 1;
-        self.slots.set(0, *slots, 0).map_err(map_error(names::SLOTS))?;
+        self.slots.set(TAKEN, *slots, 0).map_err(map_error(names::SLOTS))?;
         self.tree.insert(spawner.pid, entry, 0).map_err(map_error(names::TREE))
     }
 
@@ -244,6 +244,9 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         .map_max_entries(names::LIFE, settings.life_ring)
         .map_max_entries(names::DETAIL, settings.detail_ring)
         .map_max_entries(names::TREE, settings.processes);
+    if kernel.facts.preempted != 0 {
+        loader.map_max_entries(names::SLOTS, DONE + 1);
+    }
     if settings.diagnostics == log::LevelFilter::Off {
         loader.map_max_entries(
             names::DIAGNOSTICS,

@@ -52,7 +52,7 @@ impl Loss {
             signal: failed(Kind::Signal),
             oom: failed(Kind::Oom),
             untracked: counters.iter().map(|cpu| cpu.untracked).sum(),
-            skipped: skipped.saturating_sub(counters.iter().flat_map(|cpu| cpu.taken_over).sum()),
+            skipped: skipped.saturating_sub(counters.iter().map(|cpu| cpu.taken_over).sum()),
             gaps: counters.iter().enumerate().map(gap).sum(),
         }
     }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn what_a_second_copy_did_was_not_skipped() {
         let mut counters = cpu(2, 0);
-        counters.taken_over[Kind::Fork as usize] = 3;
+        counters.taken_over = 3;
         assert_eq!(Loss::account(&[counters], &[2], 4), Loss { skipped: 1, ..Loss::default() });
         assert!(Loss::account(&[counters], &[2], 3).is_none());
     }
