@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::{Session, machine};
+use crate::Session;
 
 /// What completeness may have lost, by name.
 const LOSSES: [&str; 9] = ["fork", "exec", "exit", "rename", "signal", "oom", "untracked", "skipped", "gaps"];
@@ -52,43 +52,13 @@ impl Session {
         self
     }
 
-    /// Asserts that nothing is lost. Where the processor is emulated and the kernel preempts programs, some are skipped in most
-    /// runs of several processes: that, and nothing else, may be lost there.
+    /// Asserts that nothing is lost, also where the kernel preempts programs: then their second copies are at work.
     ///
     /// # Panics
-    /// If anything else is lost.
+    /// If anything is lost.
     #[track_caller]
     pub fn assert_complete(&self) {
-        if machine::slowness() > 1 && self.was_preempted(&[]) {
-            let others = LOSSES.iter().filter(|what| **what != "skipped");
-            assert!(others.clone().all(|what| self.lost(what) == 0), "{}", self.summary["completeness"]);
-        } else {
-            assert_eq!(self.state(), "complete", "{}", self.summary["completeness"]);
-        }
-    }
-
-    /// Whether the kernel skipped programs; if so, that all that is missing of these events was counted.
-    ///
-    /// From 7.0 on tracepoints no longer disable preemption (include/linux/tracepoint.h, `__DO_TRACE_CALL`). A program that is
-    /// preempted at work is still at work, and the kernel skips it for whoever comes by on that CPU meanwhile
-    /// (kernel/trace/bpf_trace.c, `__bpf_trace_run`). It counts that, and so does tracer. Before, it never happens. A
-    /// fork that is skipped costs the child's exec and exit too.
-    ///
-    /// # Panics
-    /// If it did before, if more is missing than was counted, or if the session does not say that it lacks something.
-    #[track_caller]
-    pub fn was_preempted(&self, happened: &[(&str, usize)]) -> bool {
-        let skipped = self.lost("skipped");
-        let missing = happened.iter().map(|(kind, happened)| {
-            let seen = self.events(kind).len() + self.lost(kind);
-            assert!(seen <= *happened, "{seen} {kind} events of {happened}");
-            happened - seen
-        });
-        let missing: usize = missing.sum();
-        assert!(missing <= 3 * skipped, "{missing} events are missing, and {skipped} programs were skipped");
-        assert!(skipped == 0 || machine::is_linux(7, 0), "{skipped} programs skipped");
-        assert!(skipped == 0 || self.state() == "lossy");
-        skipped > 0
+        assert_eq!(self.state(), "complete", "{}", self.summary["completeness"]);
     }
 
     #[track_caller]

@@ -116,9 +116,6 @@ fn oom_victims_that_found_the_ring_full_are_counted() {
 fn children_that_do_not_fit_into_the_map_are_told_and_counted() {
     let session = Trace::case(["crowd", "40"]).flags(["--max-processes", "16"]).run();
     assert_eq!(session.state(), "lossy");
-    if session.was_preempted(&[("fork", 1 + 40)]) {
-        return;
-    }
     let untracked = session.events("fork").iter().filter(|event| event["untracked"] == true).count();
     assert!(untracked >= 40 - 16, "{untracked} untracked");
     assert_eq!(session.lost("untracked"), untracked);
@@ -134,11 +131,9 @@ fn everything_counts_up_when_every_ring_and_map_is_too_small() {
     let session = Trace::case(["parallel", "4", &each.to_string(), "exec", "600"]).flags(flags).run();
     let all = 4 * each;
     let happened = [("fork", 1 + 4 + all), ("exit", 1 + 4 + all), ("exec", 1 + all)];
-    if !session.was_preempted(&happened) {
-        for (kind, happened) in happened {
-            let (told, lost) = told_and_lost(&session, kind);
-            assert_eq!(told + lost, happened, "{told} {kind} events told and {lost} lost");
-        }
+    for (kind, happened) in happened {
+        let (told, lost) = told_and_lost(&session, kind);
+        assert_eq!(told + lost, happened, "{told} {kind} events told and {lost} lost");
     }
 }
 

@@ -92,9 +92,6 @@ fn two_thousand_execs_on_all_processors_are_told_in_kernel_order() {
     let each = fewer(500);
     let session = Trace::case(["parallel", "4", &each.to_string(), "exec"]).run();
     let all = 4 * each;
-    if session.was_preempted(&[("fork", 1 + 4 + all), ("exec", 1 + all), ("exit", 1 + 4 + all)]) {
-        return session.assert_ordered();
-    }
     session.assert_whole();
     assert_eq!(session.processes.len(), 1 + 4 + all);
     let parents = session.processes.iter().filter(|row| row["depth"] == 1);
@@ -108,9 +105,6 @@ fn two_thousand_execs_on_all_processors_are_told_in_kernel_order() {
 #[test]
 fn ten_thousand_forks_keep_every_status() {
     let session = Trace::case(["parallel", "4", "2560"]).run();
-    if session.was_preempted(&[("fork", 1 + 4 + 10240), ("exit", 1 + 4 + 10240)]) {
-        return session.assert_ordered();
-    }
     session.assert_whole();
     let mut codes = [0; 256];
     for row in session.processes.iter().filter(|row| row["depth"] == 2) {

@@ -20,9 +20,11 @@ pub struct Counters {
     pub attempted: [u64; Kind::COUNT],
     /// Of these, the ones for which the ring had no room.
     pub failed: [u64; Kind::COUNT],
+    /// Times that the second copy of a program did the work, because the kernel skipped the first.
+    pub taken_over: u64,
 }
 
-const _: () = assert!(size_of::<Counters>() == 8 + 16 * Kind::COUNT);
+const _: () = assert!(size_of::<Counters>() == 16 + 16 * Kind::COUNT);
 
 // SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.
 #[cfg(feature = "user")]

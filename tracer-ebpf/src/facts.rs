@@ -149,8 +149,9 @@ pub struct KernelFacts {
     pub wake_at: u32,
     /// 1: every pid has a slot of its own in [`Slots`](crate::member::Slots), so one that ends can clear its own.
     pub slots_are_own: u32,
-    /// Explicit padding.
-    pub zero: u32,
+    /// 1: this kernel may preempt a program at work, and then skips it for whoever comes by on that CPU meanwhile (7.0:
+    /// include/linux/tracepoint.h, `__DO_TRACE_CALL`). Each program has a second copy there.
+    pub preempted: u32,
 }
 
 impl KernelFacts {
@@ -165,7 +166,7 @@ impl KernelFacts {
         init_pid_ns: 0xEFFF_FFFC,
         wake_at: 0,
         slots_are_own: 0,
-        zero: 0,
+        preempted: 0,
     };
 
     /// Whether the kernel has `field`.

@@ -25,7 +25,7 @@ pub const COMM_LEN: usize = 16;
 pub mod names {
     /// Hash map pid -> [`Member`](crate::member::Member).
     pub const TREE: &str = "TREE";
-    /// Array with one [`Slots`](crate::member::Slots).
+    /// Array with one [`Slots`](crate::member::Slots), or two where programs are preempted.
     pub const SLOTS: &str = "SLOTS";
     /// Ring of fork, exit and oom records.
     pub const LIFE: &str = "LIFE";

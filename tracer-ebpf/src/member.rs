@@ -42,6 +42,12 @@ pub struct Slots {
     pub taken: [u8; SLOTS],
 }
 
+/// The entry of the map of slots that says who is in a tree.
+pub const TAKEN: u32 = 0;
+
+/// The entry where a thread has the marks of the programs that ran for it. Only where programs are preempted.
+pub const DONE: u32 = 1;
+
 /// The slot of a pid.
 #[must_use]
 #[inline(always)]

@@ -20,15 +20,17 @@ pub(crate) struct Setting {
 pub(crate) fn all(facts: KernelFacts) -> Vec<Setting> {
     use log::LevelFilter::{Off, Trace};
     let mut settings = Vec::new();
-    for bits in 0..8_u32 {
+    for bits in 0..16_u32 {
         let facts = KernelFacts {
             exit_has_group_dead: bits & 1,
             mark_victim_is_task: bits >> 1 & 1,
-            slots_are_own: bits >> 2,
+            slots_are_own: bits >> 2 & 1,
+            preempted: bits >> 3,
             ..facts
         };
         for diagnostics in [Off, Trace] {
-            let name = format!("group_dead, task, slots {bits:03b} (from the right), {diagnostics}");
+            let name =
+                format!("group_dead, task, slots, preempted {bits:04b} (from the right), {diagnostics}");
             settings.push(Setting { name, facts, diagnostics });
         }
     }

@@ -11,7 +11,7 @@ use aya_ebpf::maps::RingBuf;
 use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::count::Counters;
 use tracer_ebpf::facts::Field;
-use tracer_ebpf::member::{Member, SPAWNER, slot};
+use tracer_ebpf::member::{Member, SPAWNER, TAKEN, slot};
 use tracer_ebpf::record::{Header, Kind};
 
 use crate::kernel::{Address, fact, read};
@@ -71,7 +71,7 @@ pub(crate) fn leave(pid: u32) -> bool {
 /// Where the slot of `pid` is.
 #[inline(always)]
 fn slot_of(pid: u32) -> Option<*mut u8> {
-    let slots = SLOTS.get_ptr_mut(0)?;
+    let slots = SLOTS.get_ptr_mut(TAKEN)?;
     // SAFETY: `slots` points at the live map value, and a slot is below its length.
     Some(unsafe { (&raw mut (*slots).taken).cast::<u8>().add(slot(pid)) })
 }
@@ -93,7 +93,7 @@ pub(crate) struct Event {
 
 /// Adds one to a per-CPU counter, safely against interrupts and preemption on this CPU.
 #[inline(always)]
-fn add_one(counter: *mut u64) {
+pub(crate) fn add_one(counter: *mut u64) {
     // `AtomicU64::fetch_add` does not exist for this target, and a variant that returns the old value needs Linux 5.12.
     // SAFETY: `counter` points into a live map value, aligned to 8.
     unsafe { asm!("lock *(u64 *)({counter} + 0) += {one}", counter = in(reg) counter, one = in(reg) 1_u64) };

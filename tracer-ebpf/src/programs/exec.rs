@@ -9,13 +9,13 @@ use core::arch::asm;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_cgroup_id, bpf_get_current_uid_gid, bpf_probe_read_kernel_str, bpf_probe_read_user,
 };
-use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::debug;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::Member;
 use tracer_ebpf::record::{Exec, ExecFixed, INTERP_LEN, Kind, PATH_LEN, flag};
 
+use crate::copies::copies;
 use crate::emit::{Event, begin, current_comm, member, wake};
 use crate::kernel::{Address, current, namespace_pid, read};
 use crate::maps::{DETAIL, EAGER};
@@ -30,11 +30,16 @@ struct Image {
     args_total: u64,
 }
 
-/// Reports an exec of a member.
-#[raw_tracepoint(tracepoint = "sched_process_exec")]
-pub(crate) fn exec(ctx: RawTracePointContext) -> i32 {
+copies! {
+    /// Reports an exec of a member.
+    "sched_process_exec" => exec, exec_again: Exec
+}
+
+/// What both copies do. Once in the object.
+#[inline(never)]
+fn report(ctx: &RawTracePointContext) {
     let (pid, _) = current();
-    let Some(member) = member(pid) else { return 0 };
+    let Some(member) = member(pid) else { return };
     let task: Address = ctx.arg(0);
     let bprm: Address = ctx.arg(2);
     let mm: Address = read(task, Field::TaskMm);
@@ -48,7 +53,7 @@ pub(crate) fn exec(ctx: RawTracePointContext) -> i32 {
         args,
         args_total: end.saturating_sub(args),
     };
-    let Some(event) = begin(Kind::Exec) else { return 0 };
+    let Some(event) = begin(Kind::Exec) else { return };
     let done = if image.args_total <= 512 {
         emit::<256, 512>(&event, pid, &member, &image)
     } else if image.args_total <= 4096 {
@@ -57,9 +62,8 @@ pub(crate) fn exec(ctx: RawTracePointContext) -> i32 {
         false
     };
     if !done && !emit::<PATH_LEN, 32768>(&event, pid, &member, &image) {
-        debug!(&ctx, "exec of {}: file name longer than a path can be", pid);
+        debug!(ctx, "exec of {}: file name longer than a path can be", pid);
     }
-    0
 }
 
 /// Writes a record with room for `F` and `A` bytes. False: the file name needs a larger class, nothing was written.

@@ -4,12 +4,12 @@
 //! both see: whoever removes the process from the tree map reports it.
 
 use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_probe_read_kernel};
-use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Exit, Kind};
 
+use crate::copies::copies;
 use crate::emit::{begin, leave, member, wake_now_and_then};
 use crate::kernel::{Address, address, current, fact, read};
 use crate::maps::LIFE;
@@ -18,11 +18,16 @@ use crate::totals::totals;
 /// `SIGNAL_GROUP_EXIT` (include/linux/sched/signal.h): `group_exit_code` holds the status.
 const SIGNAL_GROUP_EXIT: u32 = 4;
 
-/// Reports the end of a member.
-#[raw_tracepoint(tracepoint = "sched_process_exit")]
-pub(crate) fn exit(ctx: RawTracePointContext) -> i32 {
+copies! {
+    /// Reports the end of a member.
+    "sched_process_exit" => exit, exit_again: Exit
+}
+
+/// What both copies do. Once in the object.
+#[inline(never)]
+fn report(ctx: &RawTracePointContext) {
     let (pid, tid) = current();
-    let Some(member) = member(pid) else { return 0 };
+    let Some(member) = member(pid) else { return };
     let task: Address = ctx.arg(0);
     let signal: Address = read(task, Field::TaskSignal);
     let last = if fact!(exit_has_group_dead) != 0 {
@@ -31,12 +36,12 @@ pub(crate) fn exit(ctx: RawTracePointContext) -> i32 {
         read::<i32>(signal, Field::SignalLive) == 0
     };
     if !last || !leave(pid) {
-        return 0;
+        return;
     }
-    let Some(event) = begin(Kind::Exit) else { return 0 };
+    let Some(event) = begin(Kind::Exit) else { return };
     let Some(mut slot) = LIFE.reserve::<Exit>(0) else {
         event.failed();
-        return 0;
+        return;
     };
     let record = slot.as_mut_ptr();
     let leader: Address = read(task, Field::TaskLeader);
@@ -51,7 +56,6 @@ pub(crate) fn exit(ctx: RawTracePointContext) -> i32 {
         (*record).cgroup_id = bpf_get_current_cgroup_id();
     }
     slot.submit(wake_now_and_then::<Exit>(&LIFE, &event));
-    0
 }
 
 /// The status as `wait` gives it (kernel/exit.c, wait_task_zombie).

@@ -6,26 +6,31 @@
 //! Current is the forking thread, also under `CLONE_PARENT`, so "parent" here always means the process that forked.
 
 use aya_ebpf::helpers::generated::bpf_get_current_uid_gid;
-use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::warn;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::record::{Fork, Kind, flag};
 
+use crate::copies::copies;
 use crate::emit::{begin_at, current_comm, entry, join, wake_now_and_then};
 use crate::kernel::{Address, current, namespace_pid, read, read_pair};
 use crate::maps::LIFE;
 
-/// Tracks and reports a child of the tree.
-#[raw_tracepoint(tracepoint = "sched_process_fork")]
-pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
+copies! {
+    /// Tracks and reports a child of the tree.
+    "sched_process_fork" => fork, fork_again: Fork
+}
+
+/// What both copies do. Once in the object.
+#[inline(never)]
+fn report(ctx: &RawTracePointContext) {
     let (parent, parent_tid) = current();
-    let Some(forker) = entry(parent) else { return 0 };
+    let Some(forker) = entry(parent) else { return };
     let child: Address = ctx.arg(1);
     let [pid, tgid]: [u32; 2] = read_pair(child, Field::TaskPid, Field::TaskTgid);
     if pid != tgid {
-        return 0; // a thread
+        return; // a thread
     }
     let depth = if forker.flags & SPAWNER != 0 { 0 } else { forker.depth.saturating_add(1) };
     let member = Member {
@@ -35,16 +40,16 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
         depth,
         flags: 0,
     };
-    let Some(event) = begin_at(Kind::Fork, member.start_ns) else { return 0 };
+    let Some(event) = begin_at(Kind::Fork, member.start_ns) else { return };
     let mut flags = 0;
     if !join(pid, &member) {
         event.untracked();
         flags = flag::UNTRACKED;
-        warn!(&ctx, "tree map full: process {} and its children are not tracked", pid);
+        warn!(ctx, "tree map full: process {} and its children are not tracked", pid);
     }
     let Some(mut slot) = LIFE.reserve::<Fork>(0) else {
         event.failed();
-        return 0;
+        return;
     };
     let record = slot.as_mut_ptr();
     let (ns_pid, pid_ns) = namespace_pid(child, pid);
@@ -58,5 +63,4 @@ pub(crate) fn fork(ctx: RawTracePointContext) -> i32 {
         (*record).parent_tid = parent_tid;
     }
     slot.submit(wake_now_and_then::<Fork>(&LIFE, &event));
-    0
 }

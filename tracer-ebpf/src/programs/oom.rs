@@ -1,30 +1,35 @@
 //! `mark_victim(task, uid)`, before 6.9 `mark_victim(pid)`: the OOM killer has chosen a process.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Kind, Oom};
 
+use crate::copies::copies;
 use crate::emit::{begin, is_of, member, wake};
 use crate::kernel::{Address, address, fact, read};
 use crate::maps::LIFE;
 
-/// Reports an OOM victim among the members.
-#[raw_tracepoint(tracepoint = "mark_victim")]
-pub(crate) fn oom(ctx: RawTracePointContext) -> i32 {
+copies! {
+    /// Reports an OOM victim among the members.
+    "mark_victim" => oom, oom_again: Oom
+}
+
+/// What both copies do. Once in the object.
+#[inline(never)]
+fn report(ctx: &RawTracePointContext) {
     let by_task = fact!(mark_victim_is_task) != 0;
     let task: Address = ctx.arg(0);
     let pid: u32 = if by_task { read(task, Field::TaskTgid) } else { task as u32 };
-    let Some(member) = member(pid) else { return 0 };
+    let Some(member) = member(pid) else { return };
     if by_task && !is_of(&member, task) {
-        return 0;
+        return;
     }
-    let Some(event) = begin(Kind::Oom) else { return 0 };
+    let Some(event) = begin(Kind::Oom) else { return };
     let Some(mut slot) = LIFE.reserve::<Oom>(0) else {
         event.failed();
-        return 0;
+        return;
     };
     let record = slot.as_mut_ptr();
     // SAFETY: `record` is reserved ring memory of this type; the comm has `COMM_LEN` bytes on both sides.
@@ -39,5 +44,4 @@ pub(crate) fn oom(ctx: RawTracePointContext) -> i32 {
     }
     // At once: the victim's cgroup, whose counters say why, may be removed as soon as it is gone.
     slot.submit(wake::<Oom>(&LIFE, true));
-    0
 }

@@ -6,33 +6,38 @@
 //! written later, by the binary's loader: fs/exec.c, begin_new_exec), which tells the two apart.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
-use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Kind, Rename};
 
+use crate::copies::copies;
 use crate::emit::{begin, member, wake};
 use crate::kernel::{Address, address, current, read};
 use crate::maps::DETAIL;
 
-/// Reports a rename of a member's main thread.
-#[raw_tracepoint(tracepoint = "task_rename")]
-pub(crate) fn rename(ctx: RawTracePointContext) -> i32 {
+copies! {
+    /// Reports a rename of a member's main thread.
+    "task_rename" => rename, rename_again: Rename
+}
+
+/// What both copies do. Once in the object.
+#[inline(never)]
+fn report(ctx: &RawTracePointContext) {
     let (pid, _) = current();
-    let Some(member) = member(pid) else { return 0 };
+    let Some(member) = member(pid) else { return };
     let task: Address = ctx.arg(0);
     if pid != read(task, Field::TaskPid) {
-        return 0; // another thread's name is not the process's
+        return; // another thread's name is not the process's
     }
     let mm: Address = read(task, Field::TaskMm);
     if read::<Address>(mm, Field::MmArgStart) == 0 {
-        return 0; // in exec
+        return; // in exec
     }
-    let Some(event) = begin(Kind::Rename) else { return 0 };
+    let Some(event) = begin(Kind::Rename) else { return };
     let Some(mut slot) = DETAIL.reserve::<Rename>(0) else {
         event.failed();
-        return 0;
+        return;
     };
     let record = slot.as_mut_ptr();
     // SAFETY: `record` is reserved ring memory of this type; both comms have `COMM_LEN` bytes.
@@ -44,5 +49,4 @@ pub(crate) fn rename(ctx: RawTracePointContext) -> i32 {
         bpf_probe_read_kernel(old, COMM_LEN as u32, address(task, Field::TaskComm) as *const _);
     }
     slot.submit(wake::<Rename>(&DETAIL, false));
-    0
 }

@@ -4,12 +4,12 @@
 //! process and for which the target has no handler; and those that people send to stop a process, handled or not.
 
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_uid_gid, bpf_probe_read_kernel};
-use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use tracer_ebpf::COMM_LEN;
 use tracer_ebpf::facts::Field;
 use tracer_ebpf::record::{Kind, Signal, flag};
 
+use crate::copies::copies;
 use crate::emit::{begin, current_comm, is_of, member, wake};
 use crate::kernel::{Address, address, current, fact, load, read};
 use crate::maps::DETAIL;
@@ -33,34 +33,39 @@ const fn set(signals: &[u32]) -> u64 {
     bits
 }
 
-/// Reports a signal that can end a member.
-#[raw_tracepoint(tracepoint = "signal_generate")]
-pub(crate) fn signal(ctx: RawTracePointContext) -> i32 {
+copies! {
+    /// Reports a signal that can end a member.
+    "signal_generate" => signal, signal_again: Signal
+}
+
+/// What both copies do. Once in the object.
+#[inline(never)]
+fn report(ctx: &RawTracePointContext) {
     let signal: u32 = ctx.arg(0);
     if signal == 0 || signal > 64 || (signal < 64 && HARMLESS & (1 << signal) != 0) {
-        return 0;
+        return;
     }
     let task: Address = ctx.arg(2);
     let pid: u32 = read(task, Field::TaskTgid);
-    let Some(member) = member(pid) else { return 0 };
+    let Some(member) = member(pid) else { return };
     let result: u32 = ctx.arg(4);
     if !DELIVERED.contains(&result) || !is_of(&member, task) {
-        return 0;
+        return;
     }
     let handler = handler(task, signal);
     let request = signal < 64 && REQUESTS & (1 << signal) != 0;
     if handler == 1 || (handler > 1 && !request) {
-        return 0;
+        return;
     }
     let code = code(ctx.arg(1));
     let mut flags = if handler > 1 { flag::HANDLED } else { 0 };
     if code > 0 || (-5..=-2).contains(&code) {
         flags |= flag::FROM_KERNEL; // a fault, a terminal, a timer, a message queue, finished I/O
     }
-    let Some(event) = begin(Kind::Signal) else { return 0 };
+    let Some(event) = begin(Kind::Signal) else { return };
     let Some(mut slot) = DETAIL.reserve::<Signal>(0) else {
         event.failed();
-        return 0;
+        return;
     };
     let record = slot.as_mut_ptr();
     // SAFETY: `record` is reserved ring memory of this type.
@@ -75,7 +80,6 @@ pub(crate) fn signal(ctx: RawTracePointContext) -> i32 {
     }
     sender(record);
     slot.submit(wake::<Signal>(&DETAIL, false));
-    0
 }
 
 /// The handler's address; 0 is `SIG_DFL`, 1 is `SIG_IGN`. `sa_handler` is the first field on every architecture here.

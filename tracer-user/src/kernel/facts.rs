@@ -131,6 +131,7 @@ pub fn resolve(btf: &[u8], release: &str) -> Result<Kernel, FactsError> {
         mark_victim_is_task: victim.as_ref().is_some_and(|p| p.get(1) == Some(&Param::Pointer)).into(),
         upid_size: btf.size_of("upid").unwrap_or(0),
         k_sigaction_size: btf.size_of(K_SIGACTION).unwrap_or(0),
+        preempted: preempts_programs(&release).into(),
         ..KernelFacts::NONE
     };
     for row in &ROWS {
@@ -143,6 +144,12 @@ pub fn resolve(btf: &[u8], release: &str) -> Result<Kernel, FactsError> {
         mark_victim: victim.is_some(),
     };
     Ok(Kernel { release, facts, tracepoints })
+}
+
+/// From 7.0 on tracepoints no longer disable preemption. BTF does not tell: it is about a macro.
+fn preempts_programs(release: &str) -> bool {
+    let major = release.split(|letter: char| !letter.is_ascii_digit()).next();
+    major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 7)
 }
 
 /// A tracepoint `X` that programs can attach to has a `typedef void (*btf_trace_X)(void *, ...)`, whose parameters

@@ -12,7 +12,7 @@ use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
 use tracer_ebpf::count::Counters;
-use tracer_ebpf::member::{Member, SLOTS, SPAWNER, Slots, slot};
+use tracer_ebpf::member::{DONE, Member, SLOTS, SPAWNER, Slots, TAKEN, slot};
 use tracer_ebpf::names;
 
 use super::facts::{FactsError, Kernel, read_kernel_facts};
@@ -99,14 +99,14 @@ pub enum LoadError {
     },
 }
 
-/// Each program, and the tracepoint that it runs on.
-const PROBES: [(&str, &str); 6] = [
-    ("fork", "sched_process_fork"),
-    ("exec", "sched_process_exec"),
-    ("exit", "sched_process_exit"),
-    ("rename", "task_rename"),
-    ("signal", "signal_generate"),
-    ("oom", "mark_victim"),
+/// Each program, its second copy, and the tracepoint that they run on.
+const PROBES: [[&str; 3]; 6] = [
+    ["fork", "fork_again", "sched_process_fork"],
+    ["exec", "exec_again", "sched_process_exec"],
+    ["exit", "exit_again", "sched_process_exit"],
+    ["rename", "rename_again", "task_rename"],
+    ["signal", "signal_again", "signal_generate"],
+    ["oom", "oom_again", "mark_victim"],
 ];
 
 /// The object, aligned as ELF demands.
@@ -123,6 +123,8 @@ pub struct Programs {
     slots: Array<MapData, Slots>,
     eager: Array<MapData, u32>,
     counts: PerCpuArray<MapData, Counters>,
+    /// What the kernel skipped before anything was tracked.
+    skipped_before: u64,
     diagnostics: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -144,15 +146,30 @@ impl Programs {
         let eager = map(&mut ebpf, names::EAGER)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
         let processes = usize::try_from(settings.processes).unwrap_or(usize::MAX);
-        Ok(Self { kernel, ebpf, links, processes, tree, slots, eager, counts, diagnostics })
+        Ok(Self {
+            kernel,
+            ebpf,
+            links,
+            processes,
+            tree,
+            slots,
+            eager,
+            counts,
+            skipped_before: 0,
+            diagnostics,
+        })
     }
 
     /// From now on each child of `spawner` is the root of a tree. To be called before anything is tracked.
     pub fn track_children_of(&mut self, spawner: Identity) -> Result<(), LoadError> {
         let entry = Member { flags: SPAWNER, start_ns: spawner.start.to_boot_ns(), ..Member::default() };
+        // Nothing is skipped where programs are not preempted, but for what an interrupt does.
+        if self.kernel.facts.preempted != 0 {
+            self.skipped_before = self.loss(&[])?.skipped;
+        }
         let mut slots = Box::new(Slots { taken: [0; SLOTS] });
         slots.taken[slot(spawner.pid)] = 1;
-        self.slots.set(0, *slots, 0).map_err(map_error(names::SLOTS))?;
+        self.slots.set(TAKEN, *slots, 0).map_err(map_error(names::SLOTS))?;
         self.tree.insert(spawner.pid, entry, 0).map_err(map_error(names::TREE))
     }
 
@@ -198,13 +215,16 @@ impl Programs {
     /// everything was read.
     pub fn loss(&self, received: &[u64]) -> Result<Loss, LoadError> {
         let counters = self.counts.get(&0, 0).map_err(map_error(names::COUNTS))?;
-        Ok(Loss::account(&counters, received, self.skipped()))
+        Ok(Loss::account(&counters, received, self.skipped().saturating_sub(self.skipped_before)))
     }
 
-    /// How often the kernel skipped a program, because one was at work on that CPU (Linux 5.12 and later say so).
+    /// How often the kernel skipped the first copy of a program, because it was at work on that CPU (Linux 5.12 and later
+    /// say so).
     fn skipped(&self) -> u64 {
-        let fds = self.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
-        fds.filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
+        let firsts = PROBES.iter().filter_map(|[first, ..]| self.ebpf.program(first));
+        firsts
+            .filter_map(|program| program.fd().ok())
+            .filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
             .sum()
     }
 }
@@ -224,6 +244,9 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         .map_max_entries(names::LIFE, settings.life_ring)
         .map_max_entries(names::DETAIL, settings.detail_ring)
         .map_max_entries(names::TREE, settings.processes);
+    if kernel.facts.preempted != 0 {
+        loader.map_max_entries(names::SLOTS, DONE + 1);
+    }
     if settings.diagnostics == log::LevelFilter::Off {
         loader.map_max_entries(
             names::DIAGNOSTICS,
@@ -259,16 +282,32 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
         "mark_victim" => kernel.tracepoints.mark_victim,
         _ => true,
     };
-    let mut links = Vec::with_capacity(PROBES.len());
-    for (name, tracepoint) in PROBES.into_iter().filter(|(_, tracepoint)| has(tracepoint)) {
-        let refused = |error| refusal(tracepoint, error);
-        let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
-        let program: &mut RawTracePoint = program.try_into().map_err(refused)?;
-        program.load().map_err(refused)?;
-        let link = program.attach(tracepoint).map_err(refused)?;
-        links.push(program.take_link(link).map_err(refused)?);
+    let probes = PROBES.into_iter().filter(|[.., tracepoint]| has(tracepoint));
+    let firsts = probes.clone().map(|[first, _, tracepoint]| (first, tracepoint));
+    // A second copy has to come after the first: the kernel runs them in the order in which they were attached.
+    let seconds = probes.filter(|_| kernel.facts.preempted != 0);
+    let seconds = seconds.map(|[_, second, tracepoint]| (second, tracepoint));
+    let programs: Vec<_> = firsts.chain(seconds).collect();
+    // Loading takes time, in which a first copy would be without its second.
+    for &(name, tracepoint) in &programs {
+        program(ebpf, name, tracepoint)?.load().map_err(|error| refusal(tracepoint, error))?;
+    }
+    let mut links = Vec::with_capacity(programs.len());
+    for (name, tracepoint) in programs {
+        let program = program(ebpf, name, tracepoint)?;
+        let link = program.attach(tracepoint).and_then(|link| program.take_link(link));
+        links.push(link.map_err(|error| refusal(tracepoint, error))?);
     }
     Ok(links)
+}
+
+fn program<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+    tracepoint: &'static str,
+) -> Result<&'a mut RawTracePoint, LoadError> {
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
+    program.try_into().map_err(|error| refusal(tracepoint, error))
 }
 
 fn refusal(tracepoint: &'static str, error: ProgramError) -> LoadError {

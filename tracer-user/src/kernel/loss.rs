@@ -21,7 +21,7 @@ pub struct Loss {
     pub oom: u64,
     /// Children that did not fit into the tree map, so that nothing of them was seen after their fork.
     pub untracked: u64,
-    /// Times that the kernel skipped a program because one was at work on that CPU.
+    /// Times that the kernel skipped a program because it was at work on that CPU, and its second copy too.
     pub skipped: u64,
     /// Records that the programs handed over and that never arrived.
     pub gaps: u64,
@@ -34,7 +34,7 @@ impl Loss {
         *self == Self::default()
     }
 
-    /// From each CPU's counters, and how many records of each CPU arrived.
+    /// From each CPU's counters, how many records of each CPU arrived, and how often a first copy was skipped.
     #[must_use]
     pub fn account(counters: &[Counters], received: &[u64], skipped: u64) -> Self {
         let failed = |kind: Kind| counters.iter().map(|cpu| cpu.failed[kind as usize]).sum();
@@ -52,7 +52,7 @@ impl Loss {
             signal: failed(Kind::Signal),
             oom: failed(Kind::Oom),
             untracked: counters.iter().map(|cpu| cpu.untracked).sum(),
-            skipped,
+            skipped: skipped.saturating_sub(counters.iter().map(|cpu| cpu.taken_over).sum()),
             gaps: counters.iter().enumerate().map(gap).sum(),
         }
     }
@@ -81,6 +81,14 @@ mod tests {
     #[test]
     fn a_surplus_on_one_cpu_does_not_hide_a_gap_on_another() {
         assert_eq!(Loss::account(&[cpu(1, 0), cpu(5, 0)], &[2, 4], 0).gaps, 1);
+    }
+
+    #[test]
+    fn what_a_second_copy_did_was_not_skipped() {
+        let mut counters = cpu(2, 0);
+        counters.taken_over = 3;
+        assert_eq!(Loss::account(&[counters], &[2], 4), Loss { skipped: 1, ..Loss::default() });
+        assert!(Loss::account(&[counters], &[2], 3).is_none());
     }
 
     #[test]

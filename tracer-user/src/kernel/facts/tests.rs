@@ -81,6 +81,13 @@ fn offsets_are_those_that_bpftool_prints() {
 }
 
 #[test]
+fn only_kernels_since_7_0_preempt_programs() {
+    let release = |release| resolve(KERNELS[0].1, release).unwrap().facts.preempted;
+    let releases = ["5.10.0-46-cloud-amd64", "6.18.44", "7.0.0-rc1", "7.2", "17.0", "unknown"];
+    assert_eq!(releases.map(release), [0, 0, 1, 1, 1, 0]);
+}
+
+#[test]
 fn only_kernels_since_6_16_pass_group_dead() {
     let passes = KERNELS.map(|(release, bytes)| resolve(bytes, release).unwrap().facts.exit_has_group_dead);
     assert_eq!(passes, [0, 0, 1, 1]);
