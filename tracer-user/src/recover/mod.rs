@@ -99,7 +99,7 @@ pub enum RecoverError {
 /// What became of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Its name in the runtime directory.
+    /// Its name in the runtime directory; its path, if it is in a log directory.
     pub file: String,
     /// What was decided, and why.
     #[serde(flatten)]
@@ -177,8 +177,7 @@ fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl Fn
         older::of_other_boots(dir, boot_id, now, |path| {
             let reason = "it is from before a reboot, and its trace file is gone";
             let decision = Decision { gate: Gate::G2, action: Action::Remove, reason };
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            let mut told = Report::new(name.unwrap_or_default(), decision);
+            let mut told = Report::new(Text(path.as_os_str().as_bytes()).to_string(), decision);
             if !request.dry_run {
                 told.error = std::fs::remove_file(path).err().map(|error| error.to_string());
             }

@@ -521,6 +521,7 @@ fn older_rows_of_another_boot_go_once_nobody_has_them() {
     drop((young.0, old.0, this.0));
     let dry = reports(&Request { dry_run: true, ..host.request() });
     assert!(old.1.exists() && one(&dry).decision.gate == Gate::G2);
+    assert_eq!(one(&dry).file, old.1.to_str().unwrap(), "whose it is nobody else tells");
     assert_eq!(one(&host.recover()).decision, one(&dry).decision);
     assert_eq!([young.1, old.1, held.1, this.1].map(|path| path.exists()), [true, false, true, true]);
     drop(held.0);
