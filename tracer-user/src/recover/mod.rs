@@ -51,6 +51,12 @@ pub const MIN_AGE: Duration = Duration::from_secs(30);
 /// Sessions that are brought to the disk together; so many locks are held.
 const AT_ONCE: usize = 64;
 
+/// Files of more bytes come last, the smallest of them first.
+const LARGE: u64 = 16 << 20;
+
+/// Files that may come last.
+const LATER: usize = 1024;
+
 /// The most bytes that a trace file has, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
 
@@ -152,8 +158,8 @@ pub fn recover(
     let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
     let live = Live::new(&ground, request.reserved.as_ref());
     let recovery = Recovery { request, ground: &ground, live, boot_id, now };
-    let mut written = Vec::new();
-    let walked = ground.names(|name| {
+    let (mut written, mut large) = (Vec::new(), Vec::new());
+    let mut take = |name: &[u8]| {
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -165,7 +171,14 @@ pub fn recover(
         if written.len() == AT_ONCE {
             recovery.clear_away(&mut written, &mut report);
         }
+    };
+    let walked = ground.names(|name| match ground.size(name) {
+        Some(size) if size > LARGE && large.len() < LATER => large.push((size, name.to_owned())),
+        _ => take(name),
     });
+    // Whoever has little time, as a recovery beside a short run, is not to begin with the same one each time.
+    large.sort_unstable();
+    large.iter().for_each(|(_, name)| take(name));
     recovery.clear_away(&mut written, &mut report);
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
 }

@@ -120,6 +120,13 @@ impl Ground {
         statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
+    /// How large something of this name is.
+    #[must_use]
+    pub fn size(&self, name: &[u8]) -> Option<u64> {
+        let found = statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        u64::try_from(found.st_size).ok()
+    }
+
     /// Opens a regular file of ours of at most `limit` bytes.
     pub fn file(&self, name: &str, limit: u64) -> Result<Opened, Refused> {
         let refuse =

@@ -446,6 +446,38 @@ fn where_the_oldest_rows_are_gone_the_first_of_the_others_may_be_anybodys() {
 }
 
 #[test]
+fn large_files_come_last_and_the_largest_at_the_end() {
+    let host = Host::new();
+    let sizes = [19, 18, 0, 20, 0, 17];
+    for (pid, size) in (NOBODYS..).zip(sizes) {
+        host.enrol(pid, |_| {});
+        host.trace(pid, &(rows(pid) + &"x".repeat(size << 20) + "\n"));
+    }
+    let mut order = Vec::new();
+    recover(&host.request(), &AtomicBool::new(false), |report| order.push(report.file)).unwrap();
+    let size =
+        |file: &String| (NOBODYS..).zip(sizes).find(|(pid, _)| file.contains(&pid.to_string())).unwrap().1;
+    assert_eq!(order.iter().map(size).collect::<Vec<_>>(), [0, 0, 17, 18, 19, 20]);
+}
+
+#[test]
+fn what_is_in_its_place_is_not_made_again_by_who_goes_on_after_a_stop() {
+    let host = Host::new();
+    (0..200).for_each(|number| host.crash(NOBODYS + number));
+    let mut left = vec![host.left().len()];
+    // Each is stopped as soon as it has told of something, as beside a run that ends.
+    while *left.last().unwrap() > 0 {
+        let stop = AtomicBool::new(false);
+        let told = |_| stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        recover(&host.request(), &stop, told).unwrap();
+        left.push(host.left().len());
+        assert!(left.len() < 10, "{left:?}");
+    }
+    assert!(left.is_sorted_by(|before, after| before > after), "each goes on: {left:?}");
+    assert_eq!((host.sessions().len(), host.lines("sessions.jsonl").len()), (200, 200));
+}
+
+#[test]
 fn a_link_in_the_place_of_older_rows_is_not_followed_and_the_crash_stays() {
     let host = Host::new();
     let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
