@@ -14,7 +14,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, inotify};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -151,14 +152,25 @@ impl Terminal {
     /// If that takes too long.
     #[track_caller]
     pub fn status(&mut self) -> ExitStatus {
+        let pidfd = pidfd_open(Pid::from_child(&self.leader), PidfdFlags::empty()).unwrap();
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.leader.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < DEADLINE, "the leader does not end; shown: {:?}", self.text());
+            let mut awaited = vec![PollFd::new(&pidfd, PollFlags::IN)];
             // Whoever writes has to be read.
-            self.read_some(Duration::from_millis(10));
+            awaited.extend(self.master.as_ref().map(|master| PollFd::new(master, PollFlags::IN)));
+            let patience = timeout(DEADLINE.saturating_sub(begun.elapsed()));
+            assert!(
+                poll(&mut awaited, Some(&patience)).unwrap() > 0,
+                "the leader does not end; shown: {:?}",
+                self.text()
+            );
+            if awaited[0].revents().contains(PollFlags::IN) {
+                return self.leader.wait().unwrap();
+            }
+            if !self.read_some(Duration::ZERO) {
+                // Nobody has it open any more.
+                self.master = None;
+            }
         }
     }
 
@@ -169,13 +181,8 @@ impl Terminal {
 
     /// Reads what is there, or waits for it. False: nothing came in time, or nobody has the terminal open.
     fn read_some(&mut self, patience: Duration) -> bool {
-        let Some(master) = &mut self.master else {
-            std::thread::sleep(patience.min(Duration::from_millis(10)));
-            return false;
-        };
-        let timeout =
-            Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() };
-        if poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&timeout)).unwrap() == 0 {
+        let Some(master) = &mut self.master else { return false };
+        if poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&timeout(patience))).unwrap() == 0 {
             return false;
         }
         let mut buffer = [0; 4096];
@@ -192,6 +199,10 @@ impl Drop for Terminal {
         let _ = self.leader.kill();
         let _ = self.leader.wait();
     }
+}
+
+fn timeout(patience: Duration) -> Timespec {
+    Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: patience.subsec_nanos().into() }
 }
 
 fn window(columns: u16, rows: u16) -> Winsize {
@@ -257,6 +268,24 @@ impl Desk {
         assert!(shown, "{prompt:?} is not shown, but: {:?}\n{}", self.text(), self.processes());
     }
 
+    /// Waits until whatever the wrapper was sent so far has come to the command, which has written its process id to `pid` and
+    /// says `settled` at SIGRTMAX. Of those that wait the kernel hands out the signal with the lowest number first, and tracer
+    /// passes on one after the other. Others than tracer pass on nothing of that kind, so it is sent to the command itself.
+    #[track_caller]
+    pub fn settles(&mut self) {
+        let number = |path: PathBuf, name: &str| -> i32 {
+            let text = fs::read_to_string(path).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().parse().unwrap()
+        };
+        let command = number(self.path("pid"), "");
+        let parent = number(format!("/proc/{command}/status").into(), "PPid:");
+        let is_traced = fs::read_to_string(format!("/proc/{parent}/comm")).unwrap() == "tracer\n";
+        // SAFETY: a system call without pointers.
+        assert_eq!(unsafe { libc::kill(if is_traced { parent } else { command }, libc::SIGRTMAX()) }, 0);
+        self.wait_for("settled\r\n");
+    }
+
     /// Waits for a prompt.
     #[track_caller]
     pub fn prompt(&mut self, jobs: u32, status: i32) -> String {
@@ -277,16 +306,29 @@ impl Desk {
     #[track_caller]
     pub fn summary(&self) -> serde_json::Value {
         let begun = Instant::now();
+        let changes = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).unwrap();
+        let (log, sessions) = (self.place.log(), self.place.log().join("sessions"));
+        let root = log.parent().unwrap().to_owned();
         loop {
-            let sessions = fs::read_dir(self.place.log().join("sessions"));
+            for dir in [&root, &log, &sessions] {
+                // Watched before it is looked into, and as soon as it is there.
+                let _ = inotify::add_watch(
+                    &changes,
+                    dir,
+                    inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO,
+                );
+            }
+            let sessions = fs::read_dir(&sessions);
             // A session in the making has a name that begins with a dot.
             let mut ready = sessions.into_iter().flatten().map(|entry| entry.unwrap().path());
             let place = ready.find(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
             if let Some(text) = place.map(|place| fs::read(place.join("summary.json")).unwrap()) {
                 return serde_json::from_slice(&text).unwrap();
             }
-            assert!(begun.elapsed() < DEADLINE, "no session; shown: {:?}", self.text());
-            std::thread::sleep(Duration::from_millis(10));
+            let patience = timeout(DEADLINE.saturating_sub(begun.elapsed()));
+            let changed = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)).unwrap() > 0;
+            assert!(changed, "no session; shown: {:?}", self.text());
+            while rustix::io::read(&changes, &mut [0; 4096]).is_ok() {}
         }
     }
 }

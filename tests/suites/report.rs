@@ -56,6 +56,9 @@ fn a_summary_that_cant_be_written_is_a_warning_and_costs_no_status() {
         ("/dev/full", ""),
         ("pipe", "mkfifo pipe"),
         (".", ""),
+        ("-", "exec >&-"),
+        ("/dev/stdout", "exec >&-"),
+        ("-", "exec >/dev/full"),
     ] {
         let session = Trace::sh("exit 4").flags(["--summary-json", place]).after(after).run();
         let stderr = &session.outcome.stderr;

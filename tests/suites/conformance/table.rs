@@ -133,7 +133,7 @@ const ROWS: &[Row] = &[
         what: "Ctrl-Z stops the job, `fg` goes on with it",
         is_as_bare: |under, patience| {
             at_desk(under, patience, |desk| {
-                desk.line("$W bash -c 'echo go; until [ -e done ]; do :; done; exit 4'");
+                desk.line("$W bash -c 'echo go; until [ -e done ] || ! [ -e ../cwd ]; do :; done; exit 4'");
                 desk.wait_for("go\r\n");
                 desk.send(CTRL_Z);
                 desk.prompt(1, 148);
@@ -148,7 +148,7 @@ const ROWS: &[Row] = &[
         what: "CMD ignores Ctrl-Z and goes on",
         is_as_bare: |under, patience| {
             at_desk(under, patience, |desk| {
-                desk.line("$W bash -c 'trap \"\" TSTP; echo go; until [ -e done ]; do :; done; exit 4'");
+                desk.line("$W bash -c 'trap \"\" TSTP; echo go; until [ -e done ] || ! [ -e ../cwd ]; do :; done; exit 4'");
                 desk.wait_for("go\r\n");
                 desk.send(CTRL_Z);
                 std::fs::write(desk.path("done"), "").unwrap();
@@ -192,7 +192,7 @@ const ROWS: &[Row] = &[
                 desk.wait_for("go\r\n");
                 desk.line("kill %1");
                 desk.wait_for("heard\r\n");
-                std::thread::sleep(Duration::from_millis(300));
+                desk.settles();
                 std::fs::write(desk.path("done"), "").unwrap();
                 desk.wait_for("heard 1\r\n");
             })
@@ -204,7 +204,7 @@ const ROWS: &[Row] = &[
 /// A command in the background that ends in its own way when it is asked to.
 fn told_to_end(desk: &mut Desk) {
     desk.line(
-        "$W bash -c 'trap \"echo asked; exit 7\" TERM; echo go; until [ -e done ]; do :; done' & it=$!",
+        "$W bash -c 'trap \"echo asked; exit 7\" TERM; echo go; until [ -e done ] || ! [ -e ../cwd ]; do :; done' & it=$!",
     );
     desk.wait_for("go\r\n");
     desk.line("kill $it");

@@ -7,6 +7,17 @@ use crate::{assert_ended, assert_ended_by_tracer, assert_told, status};
 const TERM: i32 = 128 + libc::SIGTERM;
 
 #[test]
+fn of_what_happened_while_tracer_stood_still_a_time_that_is_up_comes_before_a_signal() {
+    // tracer is stopped well before its time is up, and goes on well after, with a SIGTERM.
+    let still = "(until [ -e ran ]; do :; done; kill -STOP $$; sleep 3; kill -TERM $$; kill -CONT $$) >/dev/null 2>&1 &";
+    let session = Trace::sh("touch ran; exec sleep 20")
+        .after(still)
+        .flags(["--timeout", "2s", "--target", "sleep"])
+        .run();
+    assert_ended(&session, 124, "timed_out", "TIMED_OUT", "timeout");
+}
+
+#[test]
 fn sigterm_is_passed_on_to_the_command_alone_and_tracer_ends_by_it() {
     let script = "trap 'echo told; exit 5' TERM; workload deaf & kill -TERM $PPID; while :; do :; done";
     let session = Trace::sh(script)

@@ -42,6 +42,14 @@ fn a_closed_stream_stays_closed() {
 }
 
 #[test]
+fn somebody_else_may_open_its_streams_by_their_names() {
+    let script = "echo more >/dev/stdout; echo words >/dev/stderr; exit 4";
+    let session = Trace::sh(script).flags(["-q", "--user", "nobody"]).flags(SEEN).run();
+    let told = (status(&session), stdout(&session), session.outcome.stderr.clone());
+    assert_eq!(told, (4, "more\n".to_owned(), "words\n".to_owned()));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_the_commands_to_notice() {
     let prelude = "mkfifo out; head -n 1 <out >/dev/null 2>&1 & exec >out";
     let session = Trace::sh("exec yes").after(prelude).flags(SEEN).run();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tests::{Session, Trace};
+use tests::{Outcome, Session, Trace};
 
 use crate::{assert_ended, assert_ended_by_tracer, assert_told};
 
@@ -64,6 +64,42 @@ fn many_who_fork_while_they_are_killed_are_all_killed() {
     session.assert_nobody_lives();
     let killed = session.processes.iter().filter(|row| row["exit_signal"] == libc::SIGKILL).count();
     assert!(killed >= 9, "each of 8 relays was cut, and their parent: {killed}");
+}
+
+/// Runs tracer, which can't open some of the process descriptors that it asks for: calls of pidfd_open(2), counted from 1.
+fn without_descriptors(calls: &str, flags: &str, script: &str) -> Outcome {
+    let line = format!(
+        "exec strace -o /dev/null -e trace=pidfd_open -e inject=pidfd_open:error=EMFILE:when={calls} \
+         $0 run --log-dir ../log --tmpfs-path ../run {flags} -- sh -c \"$1\""
+    );
+    let words = ["sh".into(), "-c".into(), line.into(), tests::tracer().into_os_string(), script.into()];
+    Trace::command::<std::ffi::OsString>(words).without_tracer()
+}
+
+/// Whether the process whose id is in this file lives. One that nobody has waited for yet does not.
+fn lives(outcome: &Outcome, name: &str) -> bool {
+    let pid = fs::read_to_string(outcome.file(name)).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.trim()));
+    status.is_ok_and(|status| !status.contains("State:\tZ"))
+}
+
+#[test]
+fn who_could_not_be_reached_is_tried_again() {
+    let script = "trap '' TERM; setsid sleep 20 & echo $! >other; echo $$ >command; exec sleep 20";
+    let flags = "--timeout 300ms --kill-after 200ms --target sleep";
+    // The first is the command's, and is had. Those that follow are for SIGTERM, and for the first steps of killing.
+    let outcome = without_descriptors("2..12", flags, script);
+    assert_eq!(outcome.status.code(), Some(124), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("can't be ended (Too many open files"), "{}", outcome.stderr);
+    assert!(!lives(&outcome, "other") && !lives(&outcome, "command"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_command_that_cant_be_watched_does_not_run_on() {
+    let outcome = without_descriptors("1", "", "echo $$ >command; exec sleep 20");
+    assert_eq!(outcome.status.code(), Some(125), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("no process can be started"), "{}", outcome.stderr);
+    assert!(!outcome.file("command").exists() || !lives(&outcome, "command"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -29,9 +29,9 @@ fn a_command_that_handles_ctrl_c_hears_it_once_and_decides() {
     });
 }
 
-/// Ends a command that counts what it hears, once a second signal had time to come.
+/// Ends a command that counts what it hears, once a second signal would have come.
 fn hears_no_more(desk: &mut Desk) {
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    desk.settles();
     std::fs::write(desk.path("done"), "").unwrap();
     desk.wait_for("heard 1\r\n");
 }
@@ -61,7 +61,9 @@ fn ctrl_z_stops_the_job_and_fg_goes_on_with_it() {
 #[test]
 fn a_stopped_command_stands_still_and_bg_goes_on_with_it() {
     assert_same_scene(|desk| {
-        desk.line("$W sh -c 'echo $$ > pid; echo go; until [ -e on ]; do :; done; touch ended'");
+        desk.line(
+            "$W sh -c 'echo $$ > pid; echo go; until [ -e on ] || ! [ -e ../cwd ]; do :; done; touch ended'",
+        );
         desk.wait_for("go\r\n");
         desk.send(CTRL_Z);
         desk.prompt(1, 148);
@@ -85,6 +87,19 @@ fn a_command_that_ignores_ctrl_z_is_not_left_behind_by_a_stopped_wrapper() {
 }
 
 #[test]
+fn keys_come_to_a_command_that_has_left_tracers_process_group() {
+    for (key, signal) in [(CTRL_C, "INT"), (CTRL_BACKSLASH, "QUIT")] {
+        let mut desk = Desk::with(Under::Tracer);
+        desk.line(&format!(
+            "$W setsid sh -c 'trap \"exit 9\" {signal}; echo go; while [ -e ../cwd ]; do :; done'"
+        ));
+        desk.wait_for("go\r\n");
+        desk.send(key);
+        desk.prompt(0, 9);
+    }
+}
+
+#[test]
 fn a_command_that_stops_itself_stops_its_job() {
     for (signal, status) in [("TSTP", 148), ("STOP", 147), ("TTIN", 149)] {
         assert_same_scene(|desk| {
@@ -100,7 +115,7 @@ fn a_command_that_stops_itself_stops_its_job() {
 #[test]
 fn whoever_stops_and_continues_a_command_in_the_background_does_not_stop_tracer() {
     let mut desk = Desk::with(Under::Tracer);
-    desk.line("$W sh -c 'echo $$ > pid; echo go; until [ -e on ]; do :; done; exit 6' & tracer=$!");
+    desk.line("$W sh -c 'echo $$ > pid; echo go; until [ -e on ] || ! [ -e ../cwd ]; do :; done; exit 6' & tracer=$!");
     desk.wait_for("go\r\n");
     desk.does("kill -STOP $(cat pid); until grep -q '^State:.T' /proc/$(cat pid)/status; do :; done", 1, 0);
     desk.does("touch on; kill -CONT $(cat pid)", 1, 0);
@@ -111,7 +126,7 @@ fn whoever_stops_and_continues_a_command_in_the_background_does_not_stop_tracer(
 fn a_job_in_the_background_that_reads_the_terminal_stops_until_it_is_in_the_foreground() {
     assert_same_scene(|desk| {
         desk.line("$W sh -c 'read line; echo \"read $line\"' &");
-        while !desk.does("sleep 0.05; jobs", 1, 0).contains("Stopped") {}
+        desk.does("until jobs | grep -q Stopped; do :; done", 1, 0);
         desk.line("fg");
         desk.line("hello");
         desk.wait_for("read hello\r\n");
@@ -124,7 +139,7 @@ fn with_tostop_a_job_in_the_background_stops_before_it_writes() {
     assert_same_scene(|desk| {
         desk.does("stty tostop", 0, 0);
         desk.line("$W sh -c 'echo here' &");
-        while !desk.does("sleep 0.05; jobs", 1, 0).contains("Stopped") {}
+        desk.does("until jobs | grep -q Stopped; do :; done", 1, 0);
         desk.line("fg");
         desk.wait_for("here\r\n");
         desk.prompt(0, 0)

@@ -58,6 +58,18 @@ fn the_words_end_where_the_window_does() {
 }
 
 #[test]
+fn a_terminal_that_takes_nothing_holds_nothing_up() {
+    let mut desk = Desk::with(Under::Nothing);
+    desk.line("${T% --} --live --timeout 2s --target sh -- sh -c 'echo go; exec sleep 100'");
+    desk.wait_for("go\r\n");
+    // Ctrl-S, and Ctrl-Q at the end.
+    desk.send("\x13");
+    assert_eq!(desk.summary()["termination_reason"], "TIMED_OUT");
+    desk.send("\x11");
+    desk.prompt(0, 124);
+}
+
+#[test]
 fn nothing_is_drawn_where_stderr_is_no_terminal_or_a_program_has_the_terminal_in_raw_mode() {
     let mut desk = Desk::with(Under::Nothing);
     let elsewhere = format!("{LIVE} sh -c 'sleep 0.6' 2>words; grep -c $'\\e' words");

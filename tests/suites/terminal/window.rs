@@ -6,11 +6,11 @@ use tests::terminal::{Desk, assert_same_scene};
 #[test]
 fn a_change_of_the_windows_size_is_heard_once_and_seen() {
     let shown = assert_same_scene(|desk| {
-        desk.line(r#"$W bash -c 'n=0; trap "n=\$((n+1)); stty size" WINCH; echo go; until [ -e done ]; do :; done; echo heard $n'"#);
+        desk.line(r#"$W bash -c 'echo $$ > pid; trap "echo settled" RTMAX; n=0; trap "n=\$((n+1)); stty size" WINCH; echo go; until [ -e done ] || ! [ -e ../cwd ]; do :; done; echo heard $n'"#);
         desk.wait_for("go\r\n");
         desk.resize(132, 43);
         desk.wait_for("43 132\r\n");
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        desk.settles();
         std::fs::write(desk.path("done"), "").unwrap();
         desk.prompt(0, 0)
     });
@@ -44,7 +44,7 @@ fn a_hang_up_ends_the_command_and_leaves_a_session() {
 #[test]
 fn a_command_that_survives_a_hang_up_is_recorded_to_its_end() {
     let mut desk = Desk::with(Under::Tracer);
-    desk.line("$W sh -c \"trap '' HUP; echo go; until [ -e done ]; do :; done; exit 8\"");
+    desk.line("$W sh -c \"trap '' HUP; echo go; until [ -e done ] || ! [ -e ../cwd ]; do :; done; exit 8\"");
     desk.wait_for("go\r\n");
     desk.hang_up();
     desk.status();

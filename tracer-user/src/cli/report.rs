@@ -69,7 +69,8 @@ fn lines(outcome: &Outcome) -> Vec<(Tone, String)> {
     let tone = if outcome.loss.is_none() { Tone::Plain } else { Tone::Warning };
     lines.push((tone, format!("{tree}, {}", completeness(outcome))));
     if outcome.orphans > 0 {
-        lines.push((Tone::Warning, orphans(outcome)));
+        let tone = if outcome.orphans_alive > 0 { Tone::Warning } else { Tone::Plain };
+        lines.push((tone, orphans(outcome)));
     }
     if !outcome.anomalies.is_empty() {
         let kinds = outcome.anomalies.iter();
@@ -86,9 +87,16 @@ fn lines(outcome: &Outcome) -> Vec<(Tone, String)> {
 /// Who outlived the command, the first few by name.
 fn orphans(outcome: &Outcome) -> String {
     let named = &outcome.orphan_names;
-    let others = usize::try_from(outcome.orphans).unwrap_or(usize::MAX).saturating_sub(named.len());
+    let (all, alive) = (outcome.orphans, outcome.orphans_alive);
+    let told = if alive == 0 { all } else { alive };
+    let others = usize::try_from(told).unwrap_or(usize::MAX).saturating_sub(named.len());
     let others = if others > 0 { format!(" and {others} more") } else { String::new() };
-    format!("{} still alive: {}{others}", plural(outcome.orphans, "orphan", "orphans"), named.join(", "))
+    let fate = match all - alive {
+        0 => "still alive".to_owned(),
+        _ if alive == 0 => "ended after the command".to_owned(),
+        ended => format!("still alive, {ended} ended after the command"),
+    };
+    format!("{} {fate}: {}{others}", plural(told, "orphan", "orphans"), named.join(", "))
 }
 
 fn completeness(outcome: &Outcome) -> String {
@@ -164,10 +172,11 @@ mod tests {
             target: Some("make".into()),
             processes: 1,
             orphans: 0,
+            orphans_alive: 0,
             orphan_names: Vec::new(),
             anomalies: Vec::new(),
             loss: Loss::default(),
-            summary: Vec::new(),
+            summary: Ok(Vec::new()),
             indexed: true,
             session: Ok(PathBuf::from("/var/log/tracer/sessions/1")),
         }
@@ -197,6 +206,7 @@ mod tests {
             peak_tree_rss_kb: None,
             processes: 9,
             orphans: 5,
+            orphans_alive: 5,
             orphan_names: vec!["sleep (11)".into(), "sleep (12)".into(), "sshd (13)".into()],
             anomalies: vec![("HIGH_CPU", 2), ("KILLED_BY_SIGNAL", 1)],
             loss: Loss { exec: 2, untracked: 1, ..Loss::default() },
@@ -215,6 +225,21 @@ mod tests {
         use Tone::{Bad, Plain, Warning};
         let tones: Vec<Tone> = lines(&outcome).iter().map(|(tone, _)| *tone).collect();
         assert_eq!(tones, [Bad, Plain, Plain, Warning, Warning, Warning, Bad]);
+    }
+
+    #[test]
+    fn orphans_that_were_waited_for_are_told_from_those_that_live() {
+        let with = |orphans, orphans_alive, name: &str| {
+            let orphan_names = vec![name.to_owned()];
+            text(&Outcome { orphans, orphans_alive, orphan_names, ..outcome() })
+                .lines()
+                .nth(3)
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(with(1, 1, "a (5)"), "1 orphan still alive: a (5)");
+        assert_eq!(with(2, 0, "a (5)"), "2 orphans ended after the command: a (5) and 1 more");
+        assert_eq!(with(3, 1, "b (6)"), "1 orphan still alive, 2 ended after the command: b (6)");
     }
 
     #[test]

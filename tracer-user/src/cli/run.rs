@@ -126,7 +126,7 @@ impl Run {
             Err(error) => fail(quiet, &describe(error)),
             Ok(outcome) => {
                 if let Some(destination) = summary_json {
-                    destination.write(&outcome.summary, plan.reader);
+                    destination.write(outcome.summary.as_deref(), plan.reader);
                 }
                 if !quiet {
                     report::print(&outcome);

@@ -11,6 +11,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::{FdFlags, fcntl_getfd};
 
 use crate::session::finish::Reader;
 
@@ -40,18 +41,19 @@ impl Destination {
     }
 
     /// Writes it. What somebody else's session is, is readable by them alone.
-    pub(super) fn write(self, summary: &[u8], reader: Option<Reader>) {
+    pub(super) fn write(self, summary: Result<&[u8], &String>, reader: Option<Reader>) {
+        let summary = summary.map_err(|why| io::Error::other(why.clone()));
         let (path, written) = match self {
-            Self::Open(path, mut to) => (path, to.write_all(summary)),
+            Self::Open(path, mut to) => (path, summary.and_then(|summary| to.write_all(summary))),
             Self::File(path) => {
-                let written = replace(&path, summary, reader);
+                let written = summary.and_then(|summary| replace(&path, summary, reader));
                 (path, written)
             }
             Self::Failed(path, why) => (path, Err(why)),
         };
         if let Err(error) = written {
             log::warn!(
-                "--summary-json: {} can't be written ({error}); the session has its summary",
+                "--summary-json: {} can't be written ({error}); a session that is on the disk has its summary",
                 path.display()
             );
         }
@@ -67,13 +69,17 @@ fn descriptor(path: &Path) -> Option<RawFd> {
     }
 }
 
-/// A copy that the command does not get. Its original may be a socket, which has no name to open it by.
+/// A copy that the command does not get. Its original may be a socket, which has no name to open it by. One that is closed at
+/// the next exec is tracer's own: no caller could have given it, and it stands where the caller gave none.
 fn duplicate(number: RawFd) -> io::Result<File> {
     if number < 0 {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
     // SAFETY: only copied; a number that is not open is an error.
     let there = unsafe { BorrowedFd::borrow_raw(number) };
+    if fcntl_getfd(there)?.contains(FdFlags::CLOEXEC) {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
     Ok(there.try_clone_to_owned()?.into())
 }
 
@@ -111,7 +117,7 @@ mod tests {
         let (path, elsewhere) = (dir.path().join("summary"), dir.path().join("elsewhere"));
         fs::write(&elsewhere, "precious").unwrap();
         symlink(&elsewhere, &path).unwrap();
-        Destination::open(&path).write(b"{}\n", None);
+        Destination::open(&path).write(Ok(b"{}\n"), None);
         assert_eq!(
             (fs::read(&path).unwrap(), fs::read(&elsewhere).unwrap()),
             (b"{}\n".to_vec(), b"precious".to_vec())

@@ -15,19 +15,30 @@ pub fn settle(member: &mut Member, now_ns: u64, ends_lost: bool, read: impl Fn(u
             member.end_lost = true;
             member.ended_ns = Some(now_ns);
         }
-        Some(stat) => {
-            member.orphaned = true;
-            if stat.ppid != member.parent.pid {
-                member.adopter =
-                    read(stat.ppid).map(|parent| Adopter { id: parent.identity(), comm: parent.comm });
-            }
-        }
+        Some(stat) => orphaned(member, &stat, read),
+    }
+}
+
+/// Takes note that a member outlives the root, if it does: also where its end is waited for, and it is no survivor of the
+/// session. Who is as good as dead, since it was killed together with the root, is none.
+pub fn outlives(member: &mut Member, read: impl Fn(u32) -> Option<Stat>) {
+    if let Some(stat) = read(member.id.pid).filter(|stat| stat.identity() == member.id && !stat.is_over())
+        && !member.is_dying()
+    {
+        orphaned(member, &stat, read);
+    }
+}
+
+fn orphaned(member: &mut Member, stat: &Stat, read: impl Fn(u32) -> Option<Stat>) {
+    member.orphaned = true;
+    if stat.ppid != member.parent.pid {
+        member.adopter = read(stat.ppid).map(|parent| Adopter { id: parent.identity(), comm: parent.comm });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::settle;
+    use super::{outlives, settle};
     use crate::process::identity::{Identity, Ticks};
     use crate::process::member::Member;
     use crate::process::stat::Stat;
@@ -70,6 +81,17 @@ mod tests {
         let member = settled(|pid| Some(if pid == 10 { stat(10, 5, 1, b'S') } else { stat(1, 0, 0, b'S') }));
         assert!(member.orphaned && member.ended_ns.is_none());
         assert_eq!(member.adopter.unwrap().id.pid, 1);
+    }
+
+    #[test]
+    fn who_outlives_the_root_is_an_orphan_whatever_becomes_of_it() {
+        let read =
+            |state| move |pid| Some(if pid == 10 { stat(10, 5, 1, state) } else { stat(1, 0, 0, b'S') });
+        let mut member = Member::new(MEMBER, PARENT, 1);
+        outlives(&mut member, read(b'Z'));
+        assert!(!member.orphaned, "it has ended");
+        outlives(&mut member, read(b'S'));
+        assert_eq!((member.orphaned, member.adopter.unwrap().id.pid), (true, 1));
     }
 
     #[test]

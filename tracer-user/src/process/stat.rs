@@ -1,5 +1,7 @@
 //! `/proc/PID/stat` (proc_pid_stat(5)): the one line that has a process's identity and its name in one read.
 
+use std::io;
+
 use super::identity::{Identity, Ticks};
 use super::proc::number::decimal;
 
@@ -74,6 +76,16 @@ impl Stat {
     #[must_use]
     pub fn read(pid: u32) -> Option<Self> {
         Self::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The same, where it makes a difference that the file could not be read. `Ok(None)`: there is no such process.
+    pub fn look(pid: u32) -> io::Result<Option<Self>> {
+        match std::fs::read(format!("/proc/{pid}/stat")) {
+            Ok(line) => Ok(Self::parse(&line)),
+            // It ended between open and read (proc(5) does not say so, fs/proc/base.c does).
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Parses a line.

@@ -56,6 +56,11 @@ impl Tree {
         self.living.values().map(Box::as_ref)
     }
 
+    /// The same, to take note of what no event tells.
+    pub fn living_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.living.values_mut().map(Box::as_mut)
+    }
+
     /// Hands out those who live, at the end of a session; the figures of all stay.
     pub fn drain(&mut self) -> Vec<Member> {
         self.living.drain().map(|(_, member)| *member).collect()

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
-use super::ending::{Ending, Input, Timer, Why};
+use super::apart::Apart;
+use super::ending::{Ending, Input, Orphans, Timer, Why};
 use super::enrol::enrol;
 use super::gone::Gone;
 use super::kill::Killing;
@@ -47,6 +48,8 @@ pub(super) struct Follower<'a> {
     sampling: Sampling,
     search: Search,
     streams: Streams,
+    /// The command as a job of a shell, where it has a terminal of its own.
+    apart: Apart,
     ending: Ending,
     /// When the first ending came, nanoseconds since boot.
     since_ns: u64,
@@ -108,6 +111,7 @@ impl<'a> Follower<'a> {
             sampling: Sampling::new(plan.rhythm.scope),
             search: Search::new(plan.resolve_timeout),
             streams,
+            apart: Apart::default(),
             ending: Ending::new(plan.limits.policy()),
             since_ns: 0,
             timers: Timers::default(),
@@ -170,7 +174,10 @@ impl<'a> Follower<'a> {
             Woken::Output => return self.output(),
             Woken::Up(timer) => self.up(timer),
             Woken::Signal(sent) => self.signal(sent).await,
-            Woken::Tick => self.streams.look_again(),
+            Woken::Tick => {
+                self.streams.look_again();
+                self.apart.look_again(self.child, self.programs);
+            }
             Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
         self.catch_up();
@@ -198,7 +205,13 @@ impl<'a> Follower<'a> {
         self.hear_the_rest();
         self.nothing_was_found();
         self.ended = Some(self.child.reap());
+        if self.ending.why().is_none() && self.plan.limits.orphans != Orphans::Report {
+            self.recording.root_is_outlived();
+        }
         self.happened(Input::Ended);
+        if self.ending.awaits_the_tree() {
+            self.streams.nobody_reads();
+        }
     }
 
     /// Who was killed together with the root, as by `timeout -s KILL`, ends a moment later than it: the session waits for that.

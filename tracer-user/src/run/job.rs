@@ -15,18 +15,23 @@ use super::spawn::Child;
 use crate::process::stat::Stat;
 
 /// What a terminal, or somebody in its place, stops a job by.
-const OF_TERMINALS: [Number; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+pub(super) const OF_TERMINALS: [Number; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 /// After SIGCHLD, and after SIGCONT (`continued`): stops tracer if the command has stopped, and returns once the job goes on;
-/// lets the command go on if tracer was told to and it still is where it was, maybe in another process group.
-pub(super) fn attend(child: &Child, mut continued: bool) {
+/// lets the command go on if tracer was told to and it still is where it was, maybe in another process group. True: tracer
+/// stood still meanwhile.
+pub(super) fn attend(child: &Child, mut continued: bool) -> bool {
+    let mut stood_still = false;
     loop {
         // Looked at first: a command that stops after this look has a stop to tell of, and it is not the old one.
         let is_stopped = is_stopped(child);
         match child.stopped_by() {
-            Some(signal) if stop_with(child, signal) => continued = true,
-            None if continued && is_stopped => return child.signal(libc::SIGCONT),
-            _ => return,
+            Some(signal) if stop_with(child, signal) => (continued, stood_still) = (true, true),
+            None if continued && is_stopped => {
+                child.signal(libc::SIGCONT);
+                return stood_still;
+            }
+            _ => return stood_still,
         }
     }
 }
@@ -47,7 +52,7 @@ fn stop_with(child: &Child, signal: Number) -> bool {
     true
 }
 
-fn is_stopped(child: &Child) -> bool {
+pub(super) fn is_stopped(child: &Child) -> bool {
     let pid = child.pid.as_raw_nonzero().get().cast_unsigned();
     Stat::read(pid).is_some_and(|stat| stat.is_stopped())
 }

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::spawn::Child;
 use crate::kernel::load::Programs;
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
@@ -42,62 +43,96 @@ pub fn send(id: Identity, signal: Signal) -> Sent {
         Err(Errno::SRCH | Errno::INVAL) => return Sent::Gone,
         Err(error) => return Sent::Refused(error),
     };
-    let Some(stat) = Stat::read(id.pid).filter(|stat| stat.identity() == id) else { return Sent::Gone };
-    match pidfd_send_signal(&pidfd, signal) {
-        Ok(()) => Sent::Yes { stopped: stat.state == b'T' },
+    let stat = match Stat::look(id.pid) {
+        Ok(Some(stat)) if stat.identity() == id => stat,
+        Ok(_) => return Sent::Gone,
+        Err(error) => return Sent::Refused(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+    };
+    sent(pidfd_send_signal(&pidfd, signal), stat.is_stopped())
+}
+
+fn sent(result: Result<(), Errno>, stopped: bool) -> Sent {
+    match result {
+        Ok(()) => Sent::Yes { stopped },
         Err(Errno::SRCH) => Sent::Gone,
         Err(error) => Sent::Refused(error),
     }
 }
 
-/// Whether it lives, whatever state it is in.
+/// The same, where `command` is the command if it has not ended: it is reached through the descriptor that tracer has of it
+/// from the start, whatever a new one may fail for.
+fn reach(id: Identity, command: Option<&Child>, signal: Signal) -> Sent {
+    match command.filter(|child| child.pid.as_raw_nonzero().get() == id.pid.cast_signed()) {
+        Some(child) => {
+            let stopped = Stat::read(id.pid).is_some_and(|stat| stat.is_stopped());
+            sent(child.send(signal), stopped)
+        }
+        None => send(id, signal),
+    }
+}
+
+/// Whether it lives, whatever state it is in. Who can't be looked at is not known to be gone.
 pub(super) fn is_there(id: Identity) -> bool {
-    Stat::read(id.pid).is_some_and(|stat| stat.identity() == id && !stat.is_over())
+    match Stat::look(id.pid) {
+        Ok(stat) => stat.is_some_and(|stat| stat.identity() == id && !stat.is_over()),
+        Err(_) => true,
+    }
 }
 
 /// Asks everybody in the tree to end, parents before children: a shell must not take its child's death for a reason to go
-/// on. Who stands still can't hear it, and is let go on.
-pub(super) fn terminate(programs: &Programs) {
+/// on. Who stands still can't hear it, and is let go on. `command`: the command, if it has not ended.
+pub(super) fn terminate(programs: &Programs, command: Option<&Child>) {
     let mut members: Vec<(Identity, u16)> = programs.members().collect();
     members.sort_unstable_by_key(|(id, depth)| (*depth, id.start, id.pid));
     members.dedup();
     let (mut stopped, mut refused) = (Vec::new(), Refused::default());
     for (id, _) in members {
-        match send(id, Signal::TERM) {
+        match reach(id, command, Signal::TERM) {
             Sent::Yes { stopped: true } => stopped.push(id),
             sent => refused.note(id, sent),
         }
     }
     for id in stopped {
-        refused.note(id, send(id, Signal::CONT));
+        refused.note(id, reach(id, command, Signal::CONT));
     }
 }
 
 /// A tree that is being killed.
 #[derive(Default)]
 pub(super) struct Killing {
-    known: HashSet<Identity>,
+    /// Who needs nothing more: a signal that could not be sent is sent again at the next step.
+    reached: HashSet<Identity>,
     refused: Refused,
 }
 
 impl Killing {
     /// Stops and then kills all who are new. To be called again as long as somebody is there.
-    pub(super) fn step(&mut self, programs: &Programs) {
+    pub(super) fn step(&mut self, programs: &Programs, command: Option<&Child>) {
         let mut stopped = Vec::new();
         for _ in 0..ROUNDS {
-            let members = programs.members().map(|(id, _)| id);
-            let new: Vec<Identity> = members.filter(|id| self.known.insert(*id)).collect();
-            if new.is_empty() {
+            let before = stopped.len();
+            for (id, _) in programs.members() {
+                if !self.reached.contains(&id) && self.signal(id, command, Signal::STOP) {
+                    self.reached.insert(id);
+                    stopped.push(id);
+                }
+            }
+            if stopped.len() == before {
                 break;
             }
-            for id in &new {
-                self.refused.note(*id, send(*id, Signal::STOP));
-            }
-            stopped.extend(new);
         }
         for id in stopped {
-            self.refused.note(id, send(id, Signal::KILL));
+            if !self.signal(id, command, Signal::KILL) {
+                self.reached.remove(&id);
+            }
         }
+    }
+
+    /// Whether the signal was sent.
+    fn signal(&mut self, id: Identity, command: Option<&Child>, signal: Signal) -> bool {
+        let sent = reach(id, command, signal);
+        self.refused.note(id, sent);
+        matches!(sent, Sent::Yes { .. })
     }
 }
 
@@ -112,10 +147,12 @@ impl Refused {
         if let Sent::Refused(error) = sent
             && !std::mem::replace(&mut self.told, true)
         {
-            log::warn!(
-                "process {} can't be ended ({error}); run tracer as root to end what has another user",
-                id.pid
-            );
+            let advice = if error == Errno::PERM {
+                "run tracer as root to end what has another user"
+            } else {
+                "tracer tries again"
+            };
+            log::warn!("process {} can't be ended ({error}); {advice}", id.pid);
         }
     }
 }

@@ -6,28 +6,45 @@
 //! can't be avoided: where a line of the command scrolls away between two drawings, the words stay beside it.
 //!
 //! Drawn no more often than four times a second, and only where stderr is a terminal; erased before the command's end is told.
+//! A terminal that takes nothing (Ctrl-S) is not waited for: what was to be drawn meanwhile is left out.
 
-use std::io::{Write, stderr};
+use std::io::{self, stderr};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, isatty, tcgetattr, tcgetpgrp, tcgetwinsize};
 
 /// Between two drawings.
 const RHYTHM: Duration = Duration::from_millis(250);
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The status line of a run.
 pub(super) struct Live {
+    terminal: OwnedFd,
     begun: Instant,
     last: Option<Instant>,
     /// So many columns at the right are drawn on.
     drawn: usize,
+    /// What the terminal has not taken yet of a drawing that it has begun to take.
+    rest: Vec<u8>,
 }
 
 impl Live {
     /// `None`: stderr is no terminal.
     pub(super) fn begin() -> Option<Self> {
-        isatty(stderr()).then(|| Self { begun: Instant::now(), last: None, drawn: 0 })
+        if !isatty(stderr()) {
+            return None;
+        }
+        // Anew, since others who have it open would notice if it did not block. Where it can't be opened, as after `su`, it is
+        // only written while it has room.
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let anew = rustix::fs::open("/proc/self/fd/2", flags, Mode::empty());
+        let terminal = anew.or_else(|_| fcntl_dupfd_cloexec(stderr(), 3)).ok()?;
+        Some(Self { terminal, begun: Instant::now(), last: None, drawn: 0, rest: Vec::new() })
     }
 
     /// Whether it is time to draw.
@@ -42,27 +59,56 @@ impl Live {
         let words = words(self.begun.elapsed(), processes, target_kb, tree_kb);
         let words = cut(&words, width);
         let before = self.drawn.saturating_sub(words.len());
-        self.drawn = words.len();
         // A shorter text leaves nothing of a longer one.
-        write(width, &format!("{:before$}{words}", ""));
+        if self.write(width, &format!("{:before$}{words}", "")) {
+            self.drawn = words.len();
+        }
     }
 
     /// Takes the words away.
     pub(super) fn erase(&mut self) {
         if self.drawn > 0 && is_ours() {
             let width = tcgetwinsize(stderr()).map_or(80, |size| usize::from(size.ws_col));
-            write(width, &" ".repeat(self.drawn.min(width.saturating_sub(1))));
+            self.write(width, &" ".repeat(self.drawn.min(width.saturating_sub(1))));
         }
         self.drawn = 0;
     }
-}
 
-/// Puts `words` at the right end of the cursor's line, in one write: DECSC, CHA, DECRC (ECMA-48, xterm's ctlseqs). The last
-/// column stays free, since a character there would leave the cursor between two lines.
-fn write(width: usize, words: &str) {
-    let column = width.saturating_sub(words.len()).max(1);
-    // A terminal that is gone must not end the run.
-    let _ = stderr().write_all(format!("\x1b7\x1b[{column}G{words}\x1b8").as_bytes());
+    /// Puts `words` at the right end of the cursor's line, in one write: DECSC, CHA, DECRC (ECMA-48, xterm's ctlseqs). The
+    /// last column stays free, since a character there would leave the cursor between two lines. False: the terminal takes
+    /// nothing at the moment.
+    fn write(&mut self, width: usize, words: &str) -> bool {
+        // Half an escape sequence would swallow what follows it, so the other half comes first.
+        self.push();
+        if !self.rest.is_empty() {
+            return false;
+        }
+        let column = width.saturating_sub(words.len()).max(1);
+        self.rest = format!("\x1b7\x1b[{column}G{words}\x1b8").into_bytes();
+        let all = self.rest.len();
+        self.push();
+        if self.rest.len() == all {
+            self.rest.clear();
+            return false;
+        }
+        true
+    }
+
+    /// Writes of the rest what there is room for.
+    fn push(&mut self) {
+        let mut asked = [PollFd::new(&self.terminal, PollFlags::OUT)];
+        let has_room =
+            poll(&mut asked, Some(&AT_ONCE)).is_ok() && asked[0].revents().contains(PollFlags::OUT);
+        if self.rest.is_empty() || !has_room {
+            return;
+        }
+        match rustix::io::write(&self.terminal, &self.rest).map_err(io::Error::from) {
+            Ok(count) => drop(self.rest.drain(..count)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            // A terminal that is gone must not end the run.
+            Err(_) => self.rest.clear(),
+        }
+    }
 }
 
 /// Whether the terminal shows what this job writes, line by line.

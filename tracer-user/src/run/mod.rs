@@ -16,11 +16,12 @@
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - `live`: the status line of a run.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
-//!   `passing`: signals that were sent to tracer.
+//!   `apart`: the same, where the command has a terminal of its own. `passing`: signals that were sent to tracer.
 //!   [`user`]: as whom. `ties`: who dies with whom.
 //!   `pipes`: pipes that are the command's alone. [`room`]: limits that are too low for tracer itself.
 //! - [`support`]: what to do where the kernel refuses.
 
+mod apart;
 mod background;
 pub mod ending;
 mod enrol;

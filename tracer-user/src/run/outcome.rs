@@ -55,14 +55,16 @@ pub struct Outcome {
     pub processes: u64,
     /// Those that outlived the root.
     pub orphans: u64,
-    /// The first few of these, with their process ids.
+    /// Of these, the ones that live still.
+    pub orphans_alive: u64,
+    /// The first few of these, or of all if none lives, with their process ids.
     pub orphan_names: Vec<String>,
     /// What somebody should look at: how often each kind.
     pub anomalies: Vec<(&'static str, u64)>,
     /// What was lost.
     pub loss: Loss,
-    /// The bytes of `summary.json`, wherever the session is; empty: they can't be made.
-    pub summary: Vec<u8>,
+    /// The bytes of `summary.json`, wherever the session is; why they can't be made, if they can't.
+    pub summary: Result<Vec<u8>, String>,
     /// Where the session is; what went wrong, if it is nowhere.
     pub session: Result<PathBuf, String>,
     /// Whether the index has its line.
@@ -183,10 +185,11 @@ impl Outcome {
             target: told.target.map(|target| for_terminal(target.comm())),
             processes: summary.process_count,
             orphans: summary.orphans.len() as u64,
-            orphan_names: told.figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect(),
+            orphans_alive: alive(told.figures).count() as u64,
+            orphan_names: orphan_names(told.figures),
             anomalies: told.anomalies.to_vec(),
             loss: facts.loss,
-            summary: summary.to_json().unwrap_or_default(),
+            summary: summary.to_json().map_err(|error| error.to_string()),
             indexed: session.as_ref().is_ok_and(|placed| placed.unindexed.is_none()),
             session: session.as_ref().map(|placed| placed.path.clone()).map_err(Clone::clone),
         };
@@ -289,6 +292,18 @@ fn remarks(plan: &Plan, told: &Told<'_>, facts: &Facts<'_>, root: &Member) -> Op
     let is_another = status(target) != status(root)
         || own.cause.is_an_order() && !verdict(plan, told, facts, root).cause.is_an_order();
     is_another.then(|| format!("the command itself: {}", own.sentence))
+}
+
+/// Those who outlived the root, and live still.
+fn alive(figures: &Figures) -> impl Iterator<Item = &Member> {
+    figures.orphans.iter().filter(|orphan| orphan.ended_ns.is_none())
+}
+
+fn orphan_names(figures: &Figures) -> Vec<String> {
+    if alive(figures).next().is_none() {
+        return figures.orphans.iter().take(ORPHANS_NAMED).map(named).collect();
+    }
+    alive(figures).take(ORPHANS_NAMED).map(named).collect()
 }
 
 /// A process as a person is told of it.

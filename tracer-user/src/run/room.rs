@@ -8,16 +8,32 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What tracer needs: of which resource how much, as `ulimit` calls it. Measured with a margin of two.
+/// What tracer needs: of which resource how much, as `ulimit` calls it. Measured with a margin of two. A tree is ended through
+/// descriptors, so of those it takes more where it may have more.
 const NEEDS: [Need; 3] = [
-    Need { resource: Resource::Nofile, least: 64, what: "open files", option: "-n", unit: 1 },
-    Need { resource: Resource::Stack, least: 1 << 20, what: "KiB of stack", option: "-s", unit: 1024 },
-    Need { resource: Resource::As, least: 64 << 20, what: "KiB of address space", option: "-v", unit: 1024 },
+    Need { resource: Resource::Nofile, least: 64, better: 1024, what: "open files", option: "-n", unit: 1 },
+    Need {
+        resource: Resource::Stack,
+        least: 1 << 20,
+        better: 1 << 20,
+        what: "KiB of stack",
+        option: "-s",
+        unit: 1024,
+    },
+    Need {
+        resource: Resource::As,
+        least: 64 << 20,
+        better: 64 << 20,
+        what: "KiB of address space",
+        option: "-v",
+        unit: 1024,
+    },
 ];
 
 struct Need {
     resource: Resource,
     least: u64,
+    better: u64,
     what: &'static str,
     option: &'static str,
     unit: u64,
@@ -63,16 +79,18 @@ impl Room {
 impl Need {
     /// The limit that tracer is to have instead, if this one is too low.
     fn raised(&self, limit: Rlimit) -> Result<Option<Rlimit>, NoRoom> {
-        let allows = |limit: Option<u64>| limit.is_none_or(|limit| limit >= self.least);
-        match (allows(limit.current), allows(limit.maximum)) {
-            (true, _) => Ok(None),
-            (false, true) => Ok(Some(Rlimit { current: Some(self.least), ..limit })),
-            (false, false) => Err(NoRoom {
+        let wanted = limit.maximum.map_or(self.better, |maximum| maximum.min(self.better));
+        if limit.current.is_none_or(|current| current >= wanted.max(self.least)) {
+            Ok(None)
+        } else if wanted >= self.least {
+            Ok(Some(Rlimit { current: Some(wanted), ..limit }))
+        } else {
+            Err(NoRoom {
                 what: self.what,
                 option: self.option,
                 needed: self.least / self.unit,
                 there: limit.maximum.unwrap_or(0) / self.unit,
-            }),
+            })
         }
     }
 }
@@ -89,7 +107,10 @@ mod tests {
     fn a_soft_limit_that_is_too_low_is_raised_to_what_is_needed_and_no_further() {
         let files = &NEEDS[0];
         assert_eq!(files.raised(limit(64, Some(64))), Ok(None));
-        assert_eq!(files.raised(limit(16, None)), Ok(Some(limit(64, None))));
+        assert_eq!(files.raised(limit(16, Some(100))), Ok(Some(limit(100, Some(100)))));
+        assert_eq!(files.raised(limit(16, None)), Ok(Some(limit(1024, None))));
+        assert_eq!(files.raised(limit(2000, None)), Ok(None));
+        assert_eq!(NEEDS[1].raised(limit(16, None)), Ok(Some(limit(1 << 20, None))));
         assert_eq!(files.raised(Rlimit { current: None, maximum: None }), Ok(None));
     }
 

@@ -9,10 +9,11 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, getpgrp, kill_process, pidfd_open,
-    waitid, waitpid,
+    pidfd_send_signal, waitid, waitpid,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -91,9 +92,14 @@ impl Child {
         Ok(Self { pid, pidfd, failure: failure.into(), not_run: OnceCell::new() })
     }
 
+    /// Its process group.
+    pub(super) fn group(&self) -> Option<Pid> {
+        getpgid(Some(self.pid)).ok()
+    }
+
     /// Whether it, or somebody for it, has put it into another process group than tracer's.
     pub(super) fn left_our_group(&self) -> bool {
-        getpgid(Some(self.pid)).is_ok_and(|group| group != getpgrp())
+        self.group().is_some_and(|group| group != getpgrp())
     }
 
     /// Waits until it has ended. Where that can't be waited for, it says so at once, and reaping waits.
@@ -103,7 +109,12 @@ impl Child {
         }
     }
 
-    /// Sends it a signal. One that has ended needs none, so nothing comes back.
+    /// Sends it a signal.
+    pub(super) fn send(&self, signal: Signal) -> Result<(), Errno> {
+        pidfd_send_signal(self.pidfd.get_ref(), signal)
+    }
+
+    /// Sends it a signal, of those too that have no name here. One that has ended needs none, so nothing comes back.
     pub fn signal(&self, signal: Number) {
         let info = std::ptr::null::<libc::siginfo_t>();
         // SAFETY: the descriptor is open, and a null pointer stands for the information that `kill` would give.

@@ -26,7 +26,7 @@ use crate::process::cwd::Directories;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::member::{End, Member};
 use crate::process::proc::unread::Unread;
-use crate::process::settle::settle;
+use crate::process::settle::{outlives, settle};
 use crate::process::snapshot::Snapshot;
 use crate::process::stat::Stat;
 use crate::process::target::unresolved::After;
@@ -191,6 +191,14 @@ impl Recording {
     pub fn look_at_the_living(&mut self) {
         self.last_look =
             self.tree.living().map(|member| (member.id.pid, Stat::read(member.id.pid))).collect();
+    }
+
+    /// The root has ended by itself, and those who live are waited for, or ended: they are orphans, whatever becomes of them.
+    pub fn root_is_outlived(&mut self) {
+        let root = self.tree.root();
+        for member in self.tree.living_mut().filter(|member| Some(member.id) != root) {
+            outlives(member, Stat::read);
+        }
     }
 
     /// At the end: asks `/proc` about those whose end was not seen, and writes their lines. `waited` is what `wait`

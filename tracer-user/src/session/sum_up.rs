@@ -30,7 +30,7 @@ pub struct Ending<'a> {
     pub verdict: Verdict<'a>,
     /// The root; if its events were lost, what is known of it otherwise.
     pub root: &'a Member,
-    /// When the recording ended, if the root's end was not seen; nanoseconds since boot.
+    /// When the recording ended, which is also the root's end if that was not seen; nanoseconds since boot.
     pub ended_ns: u64,
     /// This boot.
     pub boot_id: &'a str,
@@ -69,6 +69,7 @@ pub fn sum_up<'a>(told: &Told<'a>, ending: Ending<'a>) -> Summary<'a> {
         target: told.target.map(|target| TargetRow::new(target, told.history, clock, told.redact)),
         started_at: clock.at(started_ns),
         ended_at: clock.at(ended_ns),
+        recorded_until: clock.at(ended_ns.max(ending.ended_ns)),
         elapsed_seconds: seconds(ended_ns.saturating_sub(started_ns) / 1000),
         process_count: told.tree.processes(),
         max_depth: told.tree.max_depth(),
@@ -80,7 +81,7 @@ pub fn sum_up<'a>(told: &Told<'a>, ending: Ending<'a>) -> Summary<'a> {
         cpu_seconds: cpu_us.map(seconds),
         largest_process: figures.largest.as_ref().map(largest),
         anomaly_count: told.anomalies.iter().map(|(_, count)| count).sum(),
-        orphans: figures.orphans.iter().map(Orphan::of).collect(),
+        orphans: figures.orphans.iter().map(|member| Orphan::of(member, clock)).collect(),
         unread: told.unread.rows(),
         completeness: ending.completeness,
         host: Some(rustix::system::uname().nodename().to_string_lossy().into_owned()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::clock::Time;
+use super::clock::{Clock, Time};
 use super::id::SessionId;
 use super::process_row::AdoptedBy;
 use super::target_row::TargetRow;
@@ -55,6 +55,8 @@ pub struct Summary<'a> {
     pub started_at: Time,
     /// When it ended.
     pub ended_at: Time,
+    /// When the recording ended: with the root, or with the last of those who outlived it and were waited for.
+    pub recorded_until: Time,
     /// The time between.
     pub elapsed_seconds: f64,
     /// Processes in the tree.
@@ -161,17 +163,20 @@ pub struct Orphan<'a> {
     pub comm: Text<'a>,
     /// Who adopted it; null: its parent lives.
     pub adopted_by: Option<AdoptedBy<'a>>,
+    /// When it ended, if that was waited for; null: it outlived the session too.
+    pub ended_at: Option<Time>,
 }
 
 impl<'a> Orphan<'a> {
     /// What is told of `member`.
     #[must_use]
-    pub fn of(member: &'a Member) -> Self {
+    pub fn of(member: &'a Member, clock: Clock) -> Self {
         Self {
             pid: member.id.pid,
             starttime_ticks: member.id.start,
             comm: Text(member.comm()),
             adopted_by: AdoptedBy::of(member),
+            ended_at: member.ended_ns.map(|ns| clock.at(ns)),
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Status {
     pub shared_pending: Option<u64>,
     /// Signals that the main thread blocks.
     pub blocked: Option<u64>,
+    /// Signals that the process ignores.
+    pub ignored: Option<u64>,
     /// Signals that have a handler.
     pub caught: Option<u64>,
     /// Times that the main thread gave its processor up.
@@ -67,6 +69,7 @@ impl Status {
             b"SigPnd" => self.thread_pending = hexadecimal(value),
             b"ShdPnd" => self.shared_pending = hexadecimal(value),
             b"SigBlk" => self.blocked = hexadecimal(value),
+            b"SigIgn" => self.ignored = hexadecimal(value),
             b"SigCgt" => self.caught = hexadecimal(value),
             b"voluntary_ctxt_switches" => self.voluntary = decimal(value),
             b"nonvoluntary_ctxt_switches" => self.involuntary = decimal(value),
@@ -101,6 +104,7 @@ mod tests {
             (status.pending(), status.blocked, status.caught),
             (Some(0x201), Some(1 << 63), Some(0x1_8000_0000))
         );
+        assert_eq!(status.ignored, Some(0x1000));
         assert_eq!((status.voluntary, status.involuntary, status.state), (Some(12), Some(3), Some(b'S')));
     }
 

@@ -2,12 +2,13 @@
 
 use super::Follower;
 use crate::kernel::events::boot_ns;
+use crate::run::apart::Ask;
 use crate::run::ending::{Action, Input, Timer};
 use crate::run::gone::Gone;
 use crate::run::job;
 use crate::run::kill::terminate;
 use crate::run::passing::has_it;
-use crate::run::signals::{Number, Sent};
+use crate::run::signals::{Number, Sent, stop_by};
 use crate::run::streams::Seen;
 use crate::run::urgency::Urgency;
 
@@ -54,9 +55,10 @@ impl Follower<'_> {
         self.timers.stop(timer);
         if timer == Timer::Idle {
             let seen = self.streams.step();
+            self.heard(seen);
             if seen.output || self.streams.is_held_up() {
                 self.start_timer(Timer::Idle);
-                return self.heard(seen);
+                return;
             }
         }
         self.happened(Input::Up(timer));
@@ -64,14 +66,24 @@ impl Follower<'_> {
 
     /// tracer was sent a signal.
     pub(super) async fn signal(&mut self, sent: Sent) {
-        // A command with a terminal of its own is no part of a job of tracer's.
-        let is_of_a_job = self.ended.is_none() && !self.streams.have_a_terminal();
+        let is_running = self.ended.is_none();
         match sent.signal {
-            libc::SIGCHLD if is_of_a_job => job::attend(self.child, false),
+            libc::SIGCHLD if is_running => self.attend(false),
             libc::SIGCHLD => {}
-            libc::SIGCONT if is_of_a_job => job::attend(self.child, true),
-            libc::SIGCONT if self.streams.have_a_terminal() => self.streams.resumed(),
+            libc::SIGCONT => {
+                self.streams.resumed();
+                if is_running {
+                    self.attend(true);
+                }
+            }
+            // Whoever is waited for was sent it too, where it was keyed.
+            signal if job::OF_TERMINALS.contains(&signal) && !is_running => stop_by(signal),
             signal if sent.keyed => self.keyed(signal),
+            signal if job::OF_TERMINALS.contains(&signal) && self.streams.have_a_terminal() => {
+                // Its handler, if it has one.
+                self.signal_command(signal);
+                self.apart.suspend(self.child, self.programs, Ask { signal, is_typed: false });
+            }
             signal => {
                 let told = has_it(sent, &mut self.listener, &mut self.recording).await;
                 // To the command, to tracer, and to the group that both are in: one request.
@@ -82,6 +94,28 @@ impl Follower<'_> {
                 self.happened(Input::Told(signal));
                 self.has_already = None;
             }
+        }
+    }
+
+    /// The command has stopped, or the job is to go on.
+    fn attend(&mut self, continued: bool) {
+        let stood_still = if self.streams.have_a_terminal() {
+            // What it wrote before it stopped is shown before the shell's prompt.
+            self.output();
+            self.apart.attend(self.child, &mut self.streams, continued)
+        } else {
+            job::attend(self.child, continued)
+        };
+        if stood_still {
+            // Who stood still was not silent.
+            self.start_timer(Timer::Idle);
+        }
+    }
+
+    /// Ctrl-Z came to the command's terminal. Its kernel side has stopped the command's own jobs, but never the command.
+    fn suspend(&mut self, is_typed: bool) {
+        if self.ended.is_none() && self.streams.foreground() == self.child.group() {
+            self.apart.suspend(self.child, self.programs, Ask { signal: libc::SIGTSTP, is_typed });
         }
     }
 
@@ -99,6 +133,8 @@ impl Follower<'_> {
             self.happened(Input::Told(signal));
         } else if self.ended.is_some() || !self.streams.keyed(signal) {
             self.happened(Input::Keyed(signal));
+        } else if signal == libc::SIGTSTP {
+            self.suspend(false);
         }
     }
 
@@ -121,6 +157,9 @@ impl Follower<'_> {
         }
         if seen.matched {
             self.happened(Input::Matched);
+        }
+        if seen.stops {
+            self.suspend(true);
         }
     }
 
@@ -152,14 +191,14 @@ impl Follower<'_> {
 
     fn terminate(&mut self) {
         self.hurry();
-        terminate(self.programs);
+        terminate(self.programs, self.ended.is_none().then_some(self.child));
         if !self.has_the_command() {
             self.signal_command(libc::SIGTERM);
         }
     }
 
     fn kill(&mut self) {
-        self.killing.step(self.programs);
+        self.killing.step(self.programs, self.ended.is_none().then_some(self.child));
         if !self.has_the_command() {
             self.signal_command(libc::SIGKILL);
         }

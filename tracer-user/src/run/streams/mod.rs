@@ -4,11 +4,13 @@
 //! |---|---|
 //! | usually | tracer's own descriptors: no byte passes through tracer |
 //! | output is looked at | a pipe for stdout and one for stderr; one for both where both are the same file |
-//! | the same, and stdout is a terminal | a terminal of its own |
+//! | the same, and stdout is a terminal | a terminal of its own in the place of each that is one |
 //! | `--pty` | a terminal of its own for all three |
 //!
-//! - `port`: an end of a stream. `relay`: from one end to the other. `lookout`: what `--until` looks for. `pty`: a terminal.
+//! - `port`: an end of a stream. `relay`: from one end to the other. `lookout`: what `--until` looks for.
+//! - `pty`: a terminal for the command. `keys`: what is typed at tracer's, for the command's.
 
+mod keys;
 mod lookout;
 mod port;
 mod pty;
@@ -17,9 +19,10 @@ mod relay;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, OFlags, fcntl_setfl, fstat};
+use rustix::fs::{FileType, OFlags, Uid, fchown, fcntl_setfl, fstat};
 use rustix::io::{FdFlags, fcntl_getfd};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::isatty;
 use tokio::io::Interest;
@@ -27,6 +30,7 @@ use tokio::io::Interest;
 use super::limits::Limits;
 use super::signals::Number;
 use super::spawn::Ends;
+use keys::{Keys, is_at_a_terminal};
 use lookout::Lookout;
 use port::Port;
 use pty::Pty;
@@ -37,7 +41,7 @@ pub(super) use relay::Seen;
 #[derive(Default)]
 pub(super) struct Streams {
     output: Vec<Relay>,
-    typed: Option<Relay>,
+    typed: Option<Keys>,
     pty: Option<Pty>,
 }
 
@@ -56,31 +60,34 @@ impl Streams {
             return Self::with_terminal(lookout, false, owner);
         }
         let (mut streams, mut ends) = (Self::default(), Ends::default());
-        ends.streams[1] = streams.pipe(stdout(), "stdout", lookout.as_ref())?;
+        ends.streams[1] = streams.pipe(stdout(), "stdout", lookout.as_ref(), owner)?;
         ends.streams[2] = match &ends.streams[1] {
             Some(pipe) if are_same(stdout(), stderr()) => Some(pipe.try_clone()?),
-            _ => streams.pipe(stderr(), "stderr", lookout.as_ref())?,
+            _ => streams.pipe(stderr(), "stderr", lookout.as_ref(), owner)?,
         };
         Ok((streams, ends))
     }
 
     /// A terminal for `all` three streams, or for those that are one now; what else is output is looked at too.
     fn with_terminal(lookout: Option<Lookout>, all: bool, owner: Option<u32>) -> io::Result<(Self, Ends)> {
-        let typed = pty::is_typed_at();
-        let (pty, inside) = Pty::open(typed, owner)?;
+        // Decided by what stdin is, and not by whose turn it is: the command leads another session, in which it could not be
+        // stopped for reading a terminal that is somebody else's at the moment.
+        let typed = is_at_a_terminal();
+        let (pty, inside) = Pty::open(owner)?;
         let (mut streams, mut ends) = (Self::default(), Ends::default());
         if all || typed {
             ends.streams[0] = Some(inside.try_clone()?);
         }
         if typed || (all && !isatty(stdin())) {
             let to = Port::new(pty.outside()?, Interest::WRITABLE | Interest::ERROR)?;
-            streams.typed = Some(Relay::new(Port::input(stdin())?, to, "stdin").with_eof(pty.eof));
+            let relay = Relay::new(Port::input(stdin())?, to, "stdin").with_eof(pty.eof);
+            streams.typed = Some(if typed { Keys::typed(relay) } else { Keys::piped(relay) });
         }
         ends.streams[1] = Some(inside.try_clone()?);
         ends.streams[2] = if all || isatty(stderr()) {
             Some(inside.try_clone()?)
         } else {
-            streams.pipe(stderr(), "stderr", lookout.as_ref())?
+            streams.pipe(stderr(), "stderr", lookout.as_ref(), owner)?
         };
         let from = Port::new(pty.outside()?, Interest::READABLE)?;
         let relay = Relay::new(from, Port::output(stdout())?, "stdout").looking(lookout);
@@ -90,17 +97,22 @@ impl Streams {
         Ok((streams, ends))
     }
 
-    /// A pipe whose other end goes to one of tracer's streams. `None`: that one is closed, and stays so.
+    /// A pipe whose other end goes to one of tracer's streams, and that `owner` may open by its name (`/dev/stdout`). `None`:
+    /// that one is closed, and stays so.
     fn pipe(
         &mut self,
         to: BorrowedFd<'static>,
         name: &'static str,
         lookout: Option<&Lookout>,
+        owner: Option<u32>,
     ) -> io::Result<Option<OwnedFd>> {
         if is_placeholder(to) {
             return Ok(None);
         }
         let (from, end) = pipe_with(PipeFlags::CLOEXEC)?;
+        if let Some(owner) = owner {
+            fchown(&end, Some(Uid::from_raw(owner)), None)?;
+        }
         // Only this end: the command's has a description of its own, and waits as it would without tracer.
         fcntl_setfl(&from, OFlags::NONBLOCK)?;
         let relay = Relay::new(Port::new(from, Interest::READABLE)?, Port::output(to)?, name);
@@ -113,16 +125,20 @@ impl Streams {
         tokio::select! {
             () = readiness(self.output.first()) => {}
             () = readiness(self.output.get(1)) => {}
-            () = readiness(self.typed.as_ref()) => {}
+            () = async {
+                match &self.typed {
+                    Some(typed) => typed.ready().await,
+                    None => std::future::pending().await,
+                }
+            } => {}
         }
     }
 
     /// Does what can be done without waiting.
     pub(super) fn step(&mut self) -> Seen {
-        if let Some(typed) = &mut self.typed {
-            typed.step();
-        }
-        let seen = together(self.output.iter_mut().map(Relay::step));
+        let typed = self.typed.as_mut().map(Keys::step).unwrap_or_default();
+        let stops = self.pty.as_ref().is_some_and(|pty| pty.stops_at(typed));
+        let seen = Seen { stops, ..together(self.output.iter_mut().map(Relay::step)) };
         // The terminal's relay is the last one. Where nobody takes its output any more the terminal hangs up, as one does
         // that nobody sits at: else the command would wait for somebody who is gone. It does not where it is the command that
         // has closed it.
@@ -132,9 +148,14 @@ impl Streams {
         seen
     }
 
-    /// Looks whether a terminal that nobody had open has something to read again.
+    /// Looks at what nobody tells of: whether a terminal that nobody had open has something to read again, and whether tracer
+    /// was brought to the foreground of its own.
     pub(super) fn look_again(&mut self) {
         self.output.iter_mut().for_each(Relay::look_again);
+        let is_typed_at_now = self.typed.as_mut().is_some_and(Keys::look);
+        if let Some(pty) = self.pty.as_ref().filter(|_| is_typed_at_now) {
+            pty.resize();
+        }
     }
 
     /// Whether output waits for its reader: then the command is not silent, it is not heard.
@@ -154,7 +175,9 @@ impl Streams {
 
     /// Takes the rest, and nothing after it.
     pub(super) fn wind_up(&mut self) {
-        self.typed = None;
+        if let Some(typed) = &mut self.typed {
+            typed.close();
+        }
         self.output.iter_mut().for_each(|relay| {
             relay.wind_up();
             relay.step();
@@ -171,11 +194,34 @@ impl Streams {
         self.pty.is_some()
     }
 
-    /// tracer stood still, and whoever has its terminal meanwhile may have changed it.
-    pub(super) fn resumed(&self) {
-        if let Some(pty) = &self.pty {
-            pty.resume();
+    /// The process group in the foreground of the command's terminal, where it has one.
+    pub(super) fn foreground(&self) -> Option<Pid> {
+        self.pty.as_ref()?.foreground()
+    }
+
+    /// tracer stood still: its terminal passes keys on again, and may have another size.
+    pub(super) fn resumed(&mut self) {
+        if let Some(typed) = &mut self.typed {
+            typed.resume();
         }
+        if let Some(pty) = &self.pty {
+            pty.resize();
+        }
+    }
+
+    /// tracer is about to stand still: its terminal is as it was.
+    pub(super) fn let_go(&mut self) {
+        if let Some(typed) = &mut self.typed {
+            typed.let_go();
+        }
+    }
+
+    /// The command has ended, and others are waited for: what it wrote is shown first, and then keys are tracer's own again.
+    pub(super) fn nobody_reads(&mut self) {
+        self.output.iter_mut().for_each(|relay| {
+            relay.step();
+        });
+        self.typed = None;
     }
 
     /// Something happened at tracer's own terminal, which the command's is to tell too. False: it has the same terminal.
@@ -193,6 +239,7 @@ fn together(seen: impl Iterator<Item = Seen>) -> Seen {
     seen.fold(Seen::default(), |all, seen| Seen {
         output: all.output || seen.output,
         matched: all.matched || seen.matched,
+        stops: all.stops || seen.stops,
     })
 }
 

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fstat};
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::pipe::PIPE_BUF;
 use rustix::termios::isatty;
 use tokio::io::Interest;
@@ -130,11 +130,7 @@ fn read(fd: BorrowedFd<'_>, blocks: bool, into: &mut Vec<u8>) -> io::Result<usiz
     if blocks && !is_now(fd, PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    match rustix::io::read(fd, spare_capacity(into)) {
-        // The last one who had the terminal open has closed it (pty(7)).
-        Err(Errno::IO) => Ok(0),
-        read => Ok(read?),
-    }
+    Ok(rustix::io::read(fd, spare_capacity(into))?)
 }
 
 fn write(fd: BorrowedFd<'_>, blocks: bool, bytes: &[u8]) -> io::Result<usize> {

@@ -1,19 +1,20 @@
-//! `--pty`: a terminal for the command alone, and tracer's own terminal meanwhile.
+//! `--pty`: a terminal for the command alone.
 //!
-//! The command leads a session whose terminal this is. tracer's own, where it has one, is set to pass every key on as it is,
-//! so it is the inner terminal that makes a signal of Ctrl-C; it is put back on every way out but SIGKILL.
+//! The command leads a session whose terminal this is. What is typed at tracer's own comes in from outside (`keys`).
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{OFlags, Uid, fchown};
+use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize, isatty, tcgetattr, tcgetpgrp,
-    tcgetwinsize, tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, SpecialCodeIndex, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize,
+    tcsetattr, tcsetwinsize,
 };
 
+use super::keys::{is_at_a_terminal, is_typed_at};
 use crate::run::signals::Number;
 
 /// The size of a terminal where tracer has none to copy.
@@ -24,12 +25,11 @@ pub(super) struct Pty {
     master: OwnedFd,
     /// What ends input.
     pub(super) eof: u8,
-    raw: Option<Raw>,
 }
 
 impl Pty {
-    /// Opens one, and gives its inside too. `typed`: what is typed at tracer's terminal goes there. `owner`: whose it is.
-    pub(super) fn open(typed: bool, owner: Option<u32>) -> io::Result<(Self, OwnedFd)> {
+    /// Opens one, and gives its inside too. `owner`: whose it is.
+    pub(super) fn open(owner: Option<u32>) -> io::Result<(Self, OwnedFd)> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
         unlockpt(&master)?;
@@ -39,15 +39,16 @@ impl Pty {
             fchown(&slave, Some(Uid::from_raw(owner)), None)?;
         }
         rustix::fs::fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK)?;
-        let mut settings = tcgetattr(if isatty(stdin()) { stdin() } else { slave.as_fd() })?;
+        // Behind a shell's back those of tracer's terminal are the shell's own, for the line that is being edited.
+        let is_a_model = isatty(stdin()) && (is_typed_at() || !is_at_a_terminal());
+        let mut settings = tcgetattr(if is_a_model { stdin() } else { slave.as_fd() })?;
         if !isatty(stdin()) {
             // Nobody types, so nobody needs to see it.
             settings.local_modes.remove(LocalModes::ECHO);
         }
         tcsetattr(&slave, OptionalActions::Now, &settings)?;
         let eof = settings.special_codes[SpecialCodeIndex::VEOF];
-        let raw = if typed { Some(Raw::begin(stdin())?) } else { None };
-        let pty = Self { master, eof, raw };
+        let pty = Self { master, eof };
         pty.resize();
         Ok((pty, slave))
     }
@@ -55,14 +56,6 @@ impl Pty {
     /// Another descriptor of the outside.
     pub(super) fn outside(&self) -> io::Result<OwnedFd> {
         self.master.try_clone()
-    }
-
-    /// After tracer stood still: its terminal passes keys on again, and may have another size.
-    pub(super) fn resume(&self) {
-        if let Some(Err(error)) = self.raw.as_ref().filter(|_| is_typed_at()).map(Raw::set) {
-            log::warn!("the terminal's settings can't be changed ({error})");
-        }
-        self.resize();
     }
 
     /// Takes the size of tracer's terminal.
@@ -79,37 +72,18 @@ impl Pty {
         // terminal that nobody has open any more needs none.
         unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSIG, signal) };
     }
-}
 
-/// Whether somebody types at tracer's stdin: it is a terminal, and tracer is in its foreground.
-pub(super) fn is_typed_at() -> bool {
-    isatty(stdin()) && tcgetpgrp(stdin()).is_ok_and(|group| group == rustix::process::getpgrp())
-}
-
-/// A terminal that passes every key on, until this is dropped.
-struct Raw {
-    terminal: BorrowedFd<'static>,
-    before: Termios,
-}
-
-impl Raw {
-    fn begin(terminal: BorrowedFd<'static>) -> io::Result<Self> {
-        let raw = Self { terminal, before: tcgetattr(terminal)? };
-        raw.set()?;
-        Ok(raw)
+    /// The process group in its foreground.
+    pub(super) fn foreground(&self) -> Option<Pid> {
+        tcgetpgrp(&self.master).ok()
     }
 
-    fn set(&self) -> io::Result<()> {
-        let mut raw = self.before.clone();
-        raw.make_raw();
-        Ok(tcsetattr(self.terminal, OptionalActions::Drain, &raw)?)
-    }
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        if let Err(error) = tcsetattr(self.terminal, OptionalActions::Now, &self.before) {
-            log::warn!("the terminal's settings could not be put back ({error}); run: stty sane");
-        }
+    /// Whether its Ctrl-Z is among these keys, and it makes a signal of it.
+    pub(super) fn stops_at(&self, keys: &[u8]) -> bool {
+        !keys.is_empty()
+            && tcgetattr(&self.master).is_ok_and(|settings| {
+                settings.local_modes.contains(LocalModes::ISIG)
+                    && keys.contains(&settings.special_codes[SpecialCodeIndex::VSUSP])
+            })
     }
 }

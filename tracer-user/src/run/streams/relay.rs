@@ -18,13 +18,16 @@ pub(crate) struct Seen {
     pub(crate) output: bool,
     /// It has what is looked for.
     pub(crate) matched: bool,
+    /// Ctrl-Z was typed.
+    pub(crate) stops: bool,
 }
 
 /// One stream under way.
 pub(super) struct Relay {
     /// `None`: it has been closed.
     from: Option<Port>,
-    to: Port,
+    /// `None`: so has this one, since nothing comes any more.
+    to: Option<Port>,
     /// What it is called where it can't be written.
     name: &'static str,
     piece: Vec<u8>,
@@ -40,13 +43,15 @@ pub(super) struct Relay {
     reopens: bool,
     /// Nobody has the other end open for now.
     unopened: bool,
+    /// It comes from tracer's own terminal.
+    is_typed: bool,
 }
 
 impl Relay {
     pub(super) fn new(from: Port, to: Port, name: &'static str) -> Self {
         Self {
             from: Some(from),
-            to,
+            to: Some(to),
             name,
             piece: Vec::new(),
             written: 0,
@@ -55,7 +60,13 @@ impl Relay {
             eof: None,
             reopens: false,
             unopened: false,
+            is_typed: false,
         }
+    }
+
+    /// It comes from tracer's own terminal, which may be somebody else's for a time.
+    pub(super) fn of_terminal(self) -> Self {
+        Self { is_typed: true, ..self }
     }
 
     /// That nobody has the other end open is not its end: a terminal is opened by its name again.
@@ -80,20 +91,25 @@ impl Relay {
 
     /// Waits until there is something to do; for ever, if it is done.
     pub(super) async fn ready(&self) {
-        match &self.from {
-            _ if self.holds() > 0 => self.to.writable().await,
-            Some(_) if self.unopened => self.to.broken().await,
-            Some(from) => tokio::select! {
+        match (&self.from, &self.to) {
+            (_, Some(to)) if self.holds() > 0 => to.writable().await,
+            (Some(_), Some(to)) if self.unopened => to.broken().await,
+            (Some(from), Some(to)) => tokio::select! {
                 () = from.readable() => {}
-                () = self.to.broken() => {}
+                () = to.broken() => {}
             },
-            None => std::future::pending().await,
+            _ => std::future::pending().await,
         }
     }
 
     /// Whether everything is where it belongs.
     pub(super) fn is_done(&self) -> bool {
         self.from.is_none() && self.holds() == 0
+    }
+
+    /// What was read last.
+    pub(super) fn piece(&self) -> &[u8] {
+        &self.piece
     }
 
     /// Bytes that were read and not written yet.
@@ -135,13 +151,17 @@ impl Relay {
         if self.holds() == 0 {
             seen = self.read();
         }
-        while self.holds() > 0 {
-            match self.to.write(&self.piece[self.written..]) {
+        while let Some(to) = self.to.as_ref().filter(|_| self.holds() > 0) {
+            match to.write(&self.piece[self.written..]) {
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.fail(&error),
             }
+        }
+        if self.is_done() {
+            // Whoever reads sees the end now, and not when tracer ends.
+            self.to = None;
         }
         seen
     }
@@ -149,7 +169,7 @@ impl Relay {
     /// Takes the next piece.
     fn read(&mut self) -> Seen {
         let Some(from) = &self.from else { return Seen::default() };
-        if self.eof.is_none() && self.to.is_broken() {
+        if self.eof.is_none() && self.to.as_ref().is_some_and(Port::is_broken) {
             self.from = None;
             return Seen::default();
         }
@@ -165,8 +185,13 @@ impl Relay {
                 let piece = std::mem::take(&mut self.piece);
                 let matched = self.look(&piece);
                 self.piece = piece;
-                return Seen { output: true, matched };
+                return Seen { output: true, matched, stops: false };
             }
+            // tracer's own terminal says so where it is somebody else's; of another, the last one who had it open has
+            // closed it (tty_ioctl(4), pty(7)).
+            Err(error) if error.raw_os_error() == Some(libc::EIO) && self.is_typed => {}
+            Err(error) if error.raw_os_error() == Some(libc::EIO) && self.reopens => self.unopened = true,
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => self.close(),
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
             Err(error) => {
                 log::warn!("{} can't be read any more ({error})", self.name);
