@@ -54,8 +54,8 @@ const AT_ONCE: usize = 64;
 /// Files of more bytes come last, the smallest of them first.
 const LARGE: u64 = 16 << 20;
 
-/// Files that may come last.
-const LATER: usize = 1024;
+/// Names that are held at once.
+const NAMES: usize = 1 << 16;
 
 /// The most bytes that a trace file has, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
@@ -158,28 +158,18 @@ pub fn recover(
     let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
     let live = Live::new(&ground, request.reserved.as_ref());
     let recovery = Recovery { request, ground: &ground, live, boot_id, now };
-    let (mut written, mut large) = (Vec::new(), Vec::new());
-    let mut take = |name: &[u8]| {
-        if stop.load(Ordering::Relaxed) {
-            return;
+    let mut names: Vec<(u64, Vec<u8>)> = Vec::new();
+    let walked = ground.names(|name| {
+        names.push((recovery.turn(name), name.to_owned()));
+        if names.len() == NAMES {
+            let large = names.iter().filter(|(turn, _)| *turn > LARGE).count();
+            // Only where there are hardly any others, these are not left for the end.
+            let least = if large < NAMES / 2 { LARGE } else { u64::MAX };
+            let now = names.extract_if(.., |(turn, _)| *turn <= least).collect();
+            recovery.all(now, stop, &mut report);
         }
-        match recovery.name(name) {
-            None => {}
-            Some(Told::Done(found)) => report(*found),
-            Some(Told::Written(found)) => written.push(*found),
-        }
-        if written.len() == AT_ONCE {
-            recovery.clear_away(&mut written, &mut report);
-        }
-    };
-    let walked = ground.names(|name| match ground.size(name) {
-        Some(size) if size > LARGE && large.len() < LATER => large.push((size, name.to_owned())),
-        _ => take(name),
     });
-    // Whoever has little time, as a recovery beside a short run, is not to begin with the same one each time.
-    large.sort_unstable();
-    large.iter().for_each(|(_, name)| take(name));
-    recovery.clear_away(&mut written, &mut report);
+    recovery.all(names, stop, &mut report);
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
 }
 
@@ -230,6 +220,36 @@ struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
+    /// When it is a name's turn, beside others. Whoever has little time, as a recovery beside a short run, is not to begin with
+    /// the same large file each time.
+    fn turn(&self, name: &[u8]) -> u64 {
+        let size = self.ground.size(name).filter(|size| *size > LARGE);
+        // What was left of a sidecar goes with its session, if there is one.
+        size.unwrap_or_else(|| u64::from(scan::kind(name) == Found::NewSidecar))
+    }
+
+    /// Decides about names and does what was decided. While nobody reads the directory: some file systems hand on a name
+    /// again where another one changed meanwhile.
+    fn all(&self, mut names: Vec<(u64, Vec<u8>)>, stop: &AtomicBool, report: &mut impl FnMut(Report)) {
+        names.sort_unstable();
+        names.dedup();
+        let mut written = Vec::new();
+        for (_, name) in &names {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            match self.name(name) {
+                None => {}
+                Some(Told::Done(found)) => report(*found),
+                Some(Told::Written(found)) => written.push(*found),
+            }
+            if written.len() == AT_ONCE {
+                self.clear_away(&mut written, report);
+            }
+        }
+        self.clear_away(&mut written, report);
+    }
+
     /// Decides about a name and does what was decided. `None`: there is nothing to tell, or another name tells it.
     fn name(&self, name: &[u8]) -> Option<Told> {
         let done = match scan::kind(name) {

@@ -1,6 +1,6 @@
 //! The runtime directory as hostile ground (G7): what is in it, and which of that may be opened.
 //!
-//! Names are read as a stream, so a million of them need no memory. A file is looked at before it is opened, opened without
+//! Names are read as a stream, so a million of them need little memory. A file is looked at before it is opened, opened without
 //! following links and without waiting, and looked at again: what is no plain file of ours is left as it is.
 
 use std::fs::File;
