@@ -7,8 +7,8 @@
 //! ```
 //!
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
-//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
-//!   from that.
+//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
+//!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
