@@ -103,6 +103,42 @@ fn a_crash_whose_older_rows_are_not_mounted_waits_for_them_whoever_makes_the_dir
 }
 
 #[test]
+fn older_rows_on_a_disk_that_became_read_only_are_in_a_session_elsewhere_once() {
+    let crash = WORK.replace("exit 3", "kill -9 $PPID");
+    let there = "$0 recover --min-age 0s --tmpfs-path ../run --log-dir ../there";
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log; mount -t tmpfs none ../log; {RUN} -q --spool-limit 64K -- sh -c '{crash}'
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         mount -o remount,ro ../log; {there}; echo $?; mount -o remount,rw ../log; {there}; {RECOVER}; ls ../log/sessions
+         umount ../log; rmdir ../log; mv ../there ../log"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let (recovered, rest) = stdout.split_once('\n').unwrap();
+    assert!(recovered.contains("recovered") && rest == "0\n", "{stdout}\n{}", outcome.stderr);
+    assert_one_trouble(&outcome, &[".spool", "Read-only", "remove it"]);
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.processes.len()), (&"crashed".into(), 151));
+}
+
+#[test]
+fn a_runtime_directory_that_crashes_have_filled_is_no_reason_not_to_recover_elsewhere() {
+    let outcome = Trace::inside(&format!(
+        "mount -t tmpfs -o size=256k none ../run
+         {RUN} -q -- sh -c 'until ls ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID' >/dev/null 2>&1
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         cat /dev/zero >../run/full 2>/dev/null; rm -r ../log; true >../log
+         strace -y -o strace.txt -e trace=renameat2 -e inject=renameat2:signal=KILL:when=1+ \
+           $0 recover --min-age 0s --tmpfs-path ../run --log-dir ../there
+         $0 recover --min-age 0s --tmpfs-path ../run --log-dir ../there; echo $?; ls -A ../run/tracer-0
+         rm ../log; mv ../there ../log; umount ../run"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.contains("recovered") && stdout.ends_with("\n0\n"), "{stdout}\n{}", outcome.stderr);
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.index.len()), (&"crashed".into(), 1));
+}
+
+#[test]
 fn a_log_directory_that_cannot_be_written_from_the_start_is_told_before_anything_runs() {
     let outcome = Trace::inside(&format!(
         "mkdir ../log; mount -t tmpfs none ../log; mount -o remount,ro ../log; exec {RUN} -- touch ran"

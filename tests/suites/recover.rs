@@ -185,6 +185,32 @@ fn a_log_directory_whose_name_is_not_utf_8_comes_back() {
 }
 
 #[test]
+fn a_name_that_a_file_system_hands_on_twice_is_told_of_once() {
+    // tmpfs goes on reading a directory at another place if the name at which it stopped was renamed meanwhile.
+    let count = 300;
+    let outcome = Trace::inside(&format!(
+        "mount -t tmpfs none ../run; $0 run -q --log-dir ../log --tmpfs-path ../run -- \
+         sh -c 'until ls ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID' >/dev/null 2>&1
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         cd ../run/tracer-0; S=$(ls tracer_e*); T=$(ls tracer_t*); N=$(echo $S | cut -d_ -f3)
+         for i in $(seq {count}); do
+           P=$((5000000 + i)); sed \"s/\\\"pid\\\":$N,/\\\"pid\\\":$P,/; s/\\(session_id\\\":\\\"\\)/\\1x$i-/\" $S >$(echo $S | sed s/_$N/_$P/)
+           sed \"s/\\\"pid\\\":$N,/\\\"pid\\\":$P,/\" $T >$(echo $T | sed s/_$N/_$P/)
+         done; rm $S $T; chmod 600 *; cd ../../cwd
+         $0 recover --json --min-age 0s --tmpfs-path ../run --log-dir ../there"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let reports: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let files: BTreeSet<&str> = reports.iter().map(|report| report["file"].as_str().unwrap()).collect();
+    assert_eq!((reports.len(), files.len()), (count, count), "{}", outcome.stderr);
+    assert!(
+        reports.iter().all(|report| report["action"] == "finish" && report["error"].is_null()),
+        "{stdout}"
+    );
+}
+
+#[test]
 fn a_session_that_is_being_recorded_is_left_alone() {
     let tracer = tracer();
     let recover = format!(

@@ -62,11 +62,10 @@ impl<'a> Live<'a> {
     }
 
     fn id(&self, root: Identity) -> Option<SessionId> {
-        let mut head = String::new();
         let file = self.ground.file(&enrollment::name(root), claim::LIMIT).ok()?.file;
-        let mut bytes = Vec::new();
-        file.take(HEAD).read_to_end(&mut bytes).ok()?;
-        head.push_str(&String::from_utf8_lossy(&bytes));
+        let mut head = Vec::new();
+        file.take(HEAD).read_to_end(&mut head).ok()?;
+        let head = String::from_utf8_lossy(&head);
         let (_, rest) = head.split_once("\"session_id\":\"")?;
         rest.split_once('"')?.0.parse().ok()
     }

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
-//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session
-//!   from that.
+//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
+//!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
@@ -50,6 +50,12 @@ pub const MIN_AGE: Duration = Duration::from_secs(30);
 
 /// Sessions that are brought to the disk together; so many locks are held.
 const AT_ONCE: usize = 64;
+
+/// Files of more bytes come last, the smallest of them first.
+const LARGE: u64 = 16 << 20;
+
+/// Names that are held at once.
+const NAMES: usize = 1 << 16;
 
 /// The most bytes that a trace file has, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
@@ -99,7 +105,7 @@ pub enum RecoverError {
 /// What became of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Its name in the runtime directory.
+    /// Its name in the runtime directory; its path, if it is in a log directory.
     pub file: String,
     /// What was decided, and why.
     #[serde(flatten)]
@@ -152,21 +158,18 @@ pub fn recover(
     let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
     let live = Live::new(&ground, request.reserved.as_ref());
     let recovery = Recovery { request, ground: &ground, live, boot_id, now };
-    let mut written = Vec::new();
+    let mut names: Vec<(u64, Vec<u8>)> = Vec::new();
     let walked = ground.names(|name| {
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        match recovery.name(name) {
-            None => {}
-            Some(Told::Done(found)) => report(*found),
-            Some(Told::Written(found)) => written.push(*found),
-        }
-        if written.len() == AT_ONCE {
-            recovery.clear_away(&mut written, &mut report);
+        names.push((recovery.turn(name), name.to_owned()));
+        if names.len() == NAMES {
+            let large = names.iter().filter(|(turn, _)| *turn > LARGE).count();
+            // Only where there are hardly any others, these are not left for the end.
+            let least = if large < NAMES / 2 { LARGE } else { u64::MAX };
+            let now = names.extract_if(.., |(turn, _)| *turn <= least).collect();
+            recovery.all(now, stop, &mut report);
         }
     });
-    recovery.clear_away(&mut written, &mut report);
+    recovery.all(names, stop, &mut report);
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
 }
 
@@ -177,8 +180,8 @@ fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl Fn
         older::of_other_boots(dir, boot_id, now, |entry| {
             let reason = "it is from before a reboot, and its trace file is gone";
             let decision = Decision { gate: Gate::G2, action: Action::Remove, reason };
-            let name = entry.path().file_name().map(|name| name.to_string_lossy().into_owned());
-            let mut told = Report::new(name.unwrap_or_default(), decision);
+            let path = entry.path();
+            let mut told = Report::new(Text(path.as_os_str().as_bytes()).to_string(), decision);
             if !request.dry_run {
                 told.error = entry.remove().err().map(|error| error.to_string());
             }
@@ -218,6 +221,36 @@ struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
+    /// When it is a name's turn, beside others. Whoever has little time, as a recovery beside a short run, is not to begin with
+    /// the same large file each time.
+    fn turn(&self, name: &[u8]) -> u64 {
+        let size = self.ground.size(name).filter(|size| *size > LARGE);
+        // What was left of a sidecar goes with its session, if there is one.
+        size.unwrap_or_else(|| u64::from(scan::kind(name) == Found::NewSidecar))
+    }
+
+    /// Decides about names and does what was decided. While nobody reads the directory: some file systems hand on a name
+    /// again where another one changed meanwhile.
+    fn all(&self, mut names: Vec<(u64, Vec<u8>)>, stop: &AtomicBool, report: &mut impl FnMut(Report)) {
+        names.sort_unstable();
+        names.dedup();
+        let mut written = Vec::new();
+        for (_, name) in &names {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            match self.name(name) {
+                None => {}
+                Some(Told::Done(found)) => report(*found),
+                Some(Told::Written(found)) => written.push(*found),
+            }
+            if written.len() == AT_ONCE {
+                self.clear_away(&mut written, report);
+            }
+        }
+        self.clear_away(&mut written, report);
+    }
+
     /// Decides about a name and does what was decided. `None`: there is nothing to tell, or another name tells it.
     fn name(&self, name: &[u8]) -> Option<Told> {
         let done = match scan::kind(name) {

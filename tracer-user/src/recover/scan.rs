@@ -1,10 +1,11 @@
 //! The runtime directory as hostile ground (G7): what is in it, and which of that may be opened.
 //!
-//! Names are read as a stream, so a million of them need no memory. A file is looked at before it is opened, opened without
+//! Names are read as a stream, so a million of them need little memory. A file is looked at before it is opened, opened without
 //! following links and without waiting, and looked at again: what is no plain file of ours is left as it is.
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,8 +13,12 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
 
 use crate::process::identity::{Identity, Ticks};
+use crate::record::enrollment::Enrollment;
 use crate::record::runtime::{self, RuntimeDirError};
 use crate::record::{enrollment, spool};
+
+/// Bytes of a page; larger ones are no harm.
+const PAGE: usize = 4096;
 
 /// What a name in the runtime directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +125,13 @@ impl Ground {
         statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
+    /// How large something of this name is.
+    #[must_use]
+    pub fn size(&self, name: &[u8]) -> Option<u64> {
+        let found = statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        u64::try_from(found.st_size).ok()
+    }
+
     /// Opens a regular file of ours of at most `limit` bytes.
     pub fn file(&self, name: &str, limit: u64) -> Result<Opened, Refused> {
         let refuse =
@@ -140,11 +152,37 @@ impl Ground {
         now.is_ok_and(|now| (now.st_dev, now.st_ino) == (opened.stat.st_dev, opened.stat.st_ino))
     }
 
-    /// Puts another sidecar in the place of the one that the caller has the lock of; it is locked too.
-    pub fn rewrite(&self, enrollment: &enrollment::Enrollment) -> io::Result<Opened> {
-        let file = enrollment::rewrite(&self.dir, enrollment)?;
-        let stat = fstat(&file)?;
-        Ok(Opened { file, stat })
+    /// Puts another sidecar in the place of the one that `lock` is of. It is locked too.
+    pub fn rewrite(&self, enrollment: &Enrollment, lock: &mut Opened) -> io::Result<()> {
+        match enrollment::rewrite(&self.dir, enrollment) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => self.overwrite(enrollment, lock),
+            Err(error) => Err(error),
+            Ok(file) => {
+                let stat = fstat(&file)?;
+                *lock = Opened { file, stat };
+                Ok(())
+            }
+        }
+    }
+
+    /// The same where the file system is full, maybe of what is to be recovered: the page that a sidecar has is written
+    /// once more, in one write. Nobody reads it without its lock, and within a page no kill comes between (mm/filemap.c,
+    /// `generic_perform_write`).
+    fn overwrite(&self, enrollment: &Enrollment, lock: &Opened) -> io::Result<()> {
+        let mut text = serde_json::to_vec(enrollment)?;
+        let before = usize::try_from(lock.stat.st_size).unwrap_or(usize::MAX);
+        if text.len().max(before) > PAGE {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        text.resize(text.len().max(before), b' ');
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let name = enrollment::name(enrollment.root());
+        let file = File::from(openat(&self.dir, &name, flags, Mode::empty())?);
+        let found = fstat(&file)?;
+        if (found.st_dev, found.st_ino) != (lock.stat.st_dev, lock.stat.st_ino) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if file.write_at(&text, 0)? == text.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     /// Removes what was left of a sidecar that the caller has the lock of, and that was being written again.

@@ -453,6 +453,38 @@ fn where_the_oldest_rows_are_gone_the_first_of_the_others_may_be_anybodys() {
 }
 
 #[test]
+fn large_files_come_last_and_the_largest_at_the_end() {
+    let host = Host::new();
+    let sizes = [19, 18, 0, 20, 0, 17];
+    for (pid, size) in (NOBODYS..).zip(sizes) {
+        host.enrol(pid, |_| {});
+        host.trace(pid, &(rows(pid) + &"x".repeat(size << 20) + "\n"));
+    }
+    let mut order = Vec::new();
+    recover(&host.request(), &AtomicBool::new(false), |report| order.push(report.file)).unwrap();
+    let size =
+        |file: &String| (NOBODYS..).zip(sizes).find(|(pid, _)| file.contains(&pid.to_string())).unwrap().1;
+    assert_eq!(order.iter().map(size).collect::<Vec<_>>(), [0, 0, 17, 18, 19, 20]);
+}
+
+#[test]
+fn what_is_in_its_place_is_not_made_again_by_who_goes_on_after_a_stop() {
+    let host = Host::new();
+    (0..200).for_each(|number| host.crash(NOBODYS + number));
+    let mut left = vec![host.left().len()];
+    // Each is stopped as soon as it has told of something, as beside a run that ends.
+    while *left.last().unwrap() > 0 {
+        let stop = AtomicBool::new(false);
+        let told = |_| stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        recover(&host.request(), &stop, told).unwrap();
+        left.push(host.left().len());
+        assert!(left.len() < 10, "{left:?}");
+    }
+    assert!(left.is_sorted_by(|before, after| before > after), "each goes on: {left:?}");
+    assert_eq!((host.sessions().len(), host.lines("sessions.jsonl").len()), (200, 200));
+}
+
+#[test]
 fn a_link_in_the_place_of_older_rows_is_not_followed_and_the_crash_stays() {
     let host = Host::new();
     let [older, _] = moved(&host, NOBODYS, &rows(NOBODYS));
@@ -527,6 +559,7 @@ fn older_rows_of_another_boot_go_once_nobody_has_them() {
     drop((young.0, old.0, this.0));
     let dry = reports(&Request { dry_run: true, ..host.request() });
     assert!(old.1.exists() && one(&dry).decision.gate == Gate::G2);
+    assert_eq!(one(&dry).file, old.1.to_str().unwrap(), "whose it is nobody else tells");
     assert_eq!(one(&host.recover()).decision, one(&dry).decision);
     assert_eq!([young.1, old.1, held.1, this.1].map(|path| path.exists()), [true, false, true, true]);
     drop(held.0);
@@ -555,9 +588,18 @@ fn hostile_things_are_named_once_and_left_as_they_are() {
 #[test]
 #[ignore = "a measurement; in the release profile"]
 fn a_thousand_crashes() {
-    let host = Host::new();
-    (0..1000).for_each(|number| host.crash(NOBODYS + number));
-    let begin = std::time::Instant::now();
-    assert_eq!(host.recover().len(), 1000);
-    println!("1,000 crashes in {:?}", begin.elapsed());
+    // Where their tracers wanted them, and elsewhere: that is noted in each sidecar first.
+    for elsewhere in [false, true] {
+        let host = Host::new();
+        let log = host.log().to_str().unwrap().to_owned();
+        for number in 0..1000 {
+            host.enrol(NOBODYS + number, |it| it.log_dir = Some(log.clone()));
+            host.trace(NOBODYS + number, &rows(NOBODYS + number));
+        }
+        let there = host.dir.path().join("there");
+        let request = Request { log_dir: elsewhere.then_some(there), ..host.request() };
+        let begin = std::time::Instant::now();
+        assert_eq!(reports(&request).len(), 1000);
+        println!("1,000 crashes in {:?}, elsewhere: {elsewhere}", begin.elapsed());
+    }
 }

@@ -57,8 +57,8 @@ pub(super) fn write(
     let lost_bytes = trace.as_ref().map_or(0, |trace| trace.lost().unwrap_or(0));
     if places::is_to_be_noted(enrollment, &wanted) {
         enrollment.recovered_to = Some(Text(wanted.as_os_str().as_bytes()).to_string());
-        let rewritten = recovery.ground.rewrite(enrollment);
-        *lock = rewritten.map_err(|error| format!("its sidecar can't be written again ({error})"))?;
+        let rewritten = recovery.ground.rewrite(enrollment, lock);
+        rewritten.map_err(|error| format!("its sidecar can't be written again ({error})"))?;
     }
     let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions().ok());
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;

@@ -2,7 +2,8 @@
 //!
 //! It begins after the command was started, on a thread of its own, and can't fail the run: what goes wrong is one warning.
 //! A run that ends first waits for it for a short time, so that many short runs recover too; then it goes, with whatever is
-//! under way. That is safe: the next start goes on where this one stopped.
+//! under way. That is safe: the next start goes on where this one stopped. What is in its place by then is not made again, and
+//! what takes long comes last, so that it is not in the way of all others each time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +53,11 @@ impl Background {
     pub(super) fn end(self) {
         if let Some(done) = self.done {
             // Out of patience is no failure: the rest is for the next start.
-            let _ = done.recv_timeout(PATIENCE);
+            if done.recv_timeout(PATIENCE).is_err() {
+                log::info!(
+                    "recovery of what killed tracers left is not done yet; the next run goes on, or: tracer recover"
+                );
+            }
         }
         self.stop.store(true, Ordering::Relaxed);
     }

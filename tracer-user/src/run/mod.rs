@@ -117,6 +117,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         let owner = plan.user.as_ref().map(Account::uid);
         let (streams, ends) = Streams::open(&plan.limits, owner).map_err(RunError::Streams)?;
         let child = start(plan, inherited, &ends, me, &mut programs)?;
+        let root = identity(child.pid.as_raw_nonzero().get().cast_unsigned());
         // Ends of pipes: as long as tracer has them too, nobody sees that the command has closed its own.
         drop(ends);
         inherited.pipes.let_go(plan.silent);
@@ -136,7 +137,8 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         recording.settle(boot_ns(), Some(Status(ended.status)), &loss);
         recording.conclude(&loss, boot_ns());
         let kernel = &programs.kernel.release;
-        let told = Facts { ended, why, since_ns, me, unresolved, loss, boot_id: &boot_id, kernel };
+        let told =
+            Facts { ended, why, since_ns, me, child: root, unresolved, loss, boot_id: &boot_id, kernel };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
         // Where no session or no line could be written that was said already.
@@ -167,7 +169,11 @@ fn start(
 
 /// tracer itself.
 fn me() -> Identity {
-    let pid = std::process::id();
+    identity(std::process::id())
+}
+
+/// A process that is not waited for yet.
+fn identity(pid: u32) -> Identity {
     Identity { pid, start: Stat::read(pid).map(|stat| stat.start).unwrap_or_default() }
 }
 

@@ -145,6 +145,8 @@ pub(super) struct Facts<'a> {
     pub(super) since_ns: u64,
     /// tracer.
     pub(super) me: Identity,
+    /// The command's first process.
+    pub(super) child: Identity,
     /// Why there is no target.
     pub(super) unresolved: Option<Unresolved>,
     /// What was lost.
@@ -161,7 +163,7 @@ impl Outcome {
     pub(super) fn write(plan: &Plan, log_dir: &LogDir, recorded: Recorded, facts: &Facts<'_>) -> Self {
         let Recorded { mut recording, enrolled } = recorded;
         let (lines, told) = recording.parts();
-        let root = root(told.figures, facts.ended);
+        let root = root(told.figures, facts.child, facts.ended);
         let end = End::of(&plan.limits, facts);
         let mut summary = sum_up(&told, ending(plan, &told, facts, &root, end));
         let session = finish(log_dir, &mut summary, lines, Name::Own).map_err(|error| error.to_string());
@@ -273,10 +275,10 @@ fn mark(recording: Recording, enrolled: Option<Enrolled>, why: &str) {
     }
 }
 
-/// The root; if even its events were lost, what `wait` told.
-fn root(figures: &Figures, ended: Ended) -> Member {
+/// The root; if even its events were lost, whom tracer started, and what `wait` told.
+fn root(figures: &Figures, child: Identity, ended: Ended) -> Member {
     figures.root.clone().unwrap_or_else(|| {
-        let mut root = Member::new(NOBODY, NOBODY, 0);
+        let mut root = Member::new(child, NOBODY, 0);
         root.end = Some(Box::new(crate::process::member::End { status: Status(ended.status), totals: None }));
         root
     })
@@ -307,4 +309,17 @@ fn orphan_names(figures: &Figures) -> Vec<String> {
 /// A process as a person is told of it.
 fn named(member: &Member) -> String {
     format!("{} ({})", for_terminal(member.comm()), member.id.pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ended, Figures, Identity, root};
+    use crate::process::identity::Ticks;
+
+    #[test]
+    fn a_root_whose_events_were_all_lost_is_whom_tracer_started() {
+        let child = Identity { pid: 4711, start: Ticks(88) };
+        let root = root(&Figures::default(), child, Ended { status: 3 << 8, cpu_us: 0, not_run: None });
+        assert_eq!((root.id, root.end.unwrap().status.exit_code()), (child, Some(3)));
+    }
 }

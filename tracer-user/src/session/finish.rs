@@ -213,8 +213,8 @@ pub struct Placed {
     pub unindexed: Option<String>,
 }
 
-/// Writes the session. Afterwards its directory is in place, and the index has its line if that can be had. Where its id is another session's
-/// it is written under one beside it, and the summary says so: what was recorded is not lost by a name.
+/// Writes the session. Afterwards its directory is in place, and the index has its line if that can be had. Where its id is
+/// another session's it is written under one beside it, and the summary says so: what was recorded is not lost by a name.
 pub fn finish(
     log_dir: &LogDir,
     summary: &mut Summary<'_>,
