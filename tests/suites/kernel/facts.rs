@@ -103,6 +103,7 @@ fn what_is_different_on_this_kernel_is_told() {
     let facts = json!({
         "group_dead": kernel.facts.exit_has_group_dead == 1,
         "mark_victim_task": kernel.facts.mark_victim_is_task == 1,
+        "unpreempted": kernel.facts.preempted == 0,
         "fd_by_size": Counting::detect(&proc) == Counting::BySize,
         "pidfd_info": has_pidfd_info(),
         "fields": kernel.facts.present.count_ones(),

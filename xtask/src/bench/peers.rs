@@ -39,7 +39,9 @@ const PEERS: [Peer; 7] = [
         name: "perf trace",
         program: "perf",
         install: "apt-get install linux-perf",
-        how: How::Around(|program, words| prefixed(program, &["trace", "-o", "/dev/null", "--"], words)),
+        how: How::Around(|program, words| {
+            with_tracefs(prefixed(program, &["trace", "-o", "/dev/null", "--"], words))
+        }),
     },
     Peer {
         name: "perf record",
@@ -54,7 +56,8 @@ const PEERS: [Peer; 7] = [
         program: "bpftrace",
         install: "apt-get install bpftrace",
         how: How::Around(|program, words| {
-            prefixed(program, &["-q", "-o", "/dev/null", "-e", EXECSNOOP, "-c"], &[words.join(" ".as_ref())])
+            let line = [words.join(" ".as_ref())];
+            with_tracefs(prefixed(program, &["-q", "-o", "/dev/null", "-e", EXECSNOOP, "-c"], &line))
         }),
     },
     Peer {
@@ -115,6 +118,12 @@ impl Peer {
 fn prefixed(program: OsString, prefix: &[&str], words: &[OsString]) -> Vec<OsString> {
     let prefix = prefix.iter().map(OsString::from);
     std::iter::once(program).chain(prefix).chain(words.iter().cloned()).collect()
+}
+
+/// For who needs tracefs, where it is not mounted: in a mount namespace of its own.
+fn with_tracefs(words: Vec<OsString>) -> Vec<OsString> {
+    const MOUNTED: &str = "test -e /sys/kernel/tracing/events || mount -t tracefs tracefs /sys/kernel/tracing; exec \"$0\" \"$@\"";
+    prefixed("unshare".into(), &["--mount", "--", "sh", "-c", MOUNTED], &words)
 }
 
 /// A peer at work beside what it watches; ended when dropped.

@@ -12,12 +12,13 @@ const BEGIN: &str = "<!-- The kernels, as `cargo xtask test --kernel LIST --reco
 const END: &str = "<!-- End of the kernels. -->\n";
 
 /// What the lack of a fact means there.
-const LACKS: [(&str, &str); 3] = [
+const LACKS: [(&str, &str); 4] = [
     (
         "group_dead",
         "`sched_process_exit` does not say who is the last thread: it is the one that finds `signal->live` at 0 and removes \
          the process from the map",
     ),
+    ("unpreempted", "a program may be preempted at work: each has a second copy (below)"),
     ("mark_victim_task", "`mark_victim` names an OOM victim by its pid alone"),
     ("fd_by_size", "descriptors are counted one by one, and another user's not at all"),
 ];
