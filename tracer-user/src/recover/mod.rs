@@ -8,7 +8,8 @@
 //!
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
 //! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
-//!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that.
+//!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. [`report`]: what
+//!   is told of each file.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
@@ -19,6 +20,7 @@ mod live;
 mod older;
 mod places;
 pub mod rebuild;
+pub mod report;
 pub mod scan;
 mod write;
 
@@ -29,8 +31,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
-
-use serde::{Serialize, Serializer};
 
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
@@ -43,6 +43,7 @@ use crate::session::text::Text;
 use claim::{Claim, Intent, claim};
 use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sidecar, decide};
 use live::Live;
+pub use report::Report;
 use scan::{Found, Ground, Opened, Refused};
 
 /// Younger files may be live.
@@ -100,50 +101,6 @@ pub enum RecoverError {
         /// Why.
         why: io::Error,
     },
-}
-
-/// What became of one file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Its name in the runtime directory; its path, if it is in a log directory.
-    pub file: String,
-    /// What was decided, and why.
-    #[serde(flatten)]
-    pub decision: Decision,
-    /// The session that it belongs to.
-    pub session_id: Option<String>,
-    /// The id that the session was enrolled under, where that was another's and `session_id` is one beside it.
-    pub enrolled_id: Option<String>,
-    /// Where the session is now.
-    #[serde(serialize_with = "as_text")]
-    pub session: Option<PathBuf>,
-    /// Lines that were damaged, and are not in the session.
-    pub damaged_lines: usize,
-    /// Bytes of older rows that are gone, and not in the session.
-    pub lost_bytes: u64,
-    /// Why what was decided could not be done.
-    pub error: Option<String>,
-}
-
-impl Report {
-    fn new(file: impl Into<String>, decision: Decision) -> Self {
-        let file = file.into();
-        Self {
-            file,
-            decision,
-            session_id: None,
-            enrolled_id: None,
-            session: None,
-            damaged_lines: 0,
-            lost_bytes: 0,
-            error: None,
-        }
-    }
-}
-
-/// A path may hold any bytes; they are escaped as everywhere.
-fn as_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
-    path.as_ref().map(|path| Text(path.as_os_str().as_bytes())).serialize(serializer)
 }
 
 /// Goes through the runtime directory, and hands on what became of each file. Stops early, between two files, once `stop` is set.

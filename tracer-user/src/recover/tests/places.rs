@@ -1,0 +1,149 @@
+//! Sessions that are in a place already, ids that are taken, and builders that were killed.
+
+use super::*;
+use crate::recover::Reserved;
+
+#[test]
+fn a_session_whose_tracer_died_after_it_was_in_place_is_not_made_again() {
+    let host = Host::new();
+    host.crash(NOBODYS);
+    host.recover();
+    fs::remove_file(host.log().join("sessions.jsonl")).unwrap();
+    host.crash(NOBODYS);
+    assert_eq!(one(&host.recover()).error, None);
+    assert_eq!((host.sessions().len(), host.lines("sessions.jsonl").len()), (1, 1));
+    assert!(host.left().is_empty());
+}
+
+/// A crash whose tracer wanted its session in the log directory of the host.
+fn crash_with_place(host: &Host) {
+    let log = host.log().to_str().unwrap().to_owned();
+    host.enrol(NOBODYS, |it| it.log_dir = Some(log));
+    host.trace(NOBODYS, &rows(NOBODYS));
+}
+
+#[test]
+fn a_session_that_is_in_its_place_is_found_there_whatever_log_directory_is_asked_for() {
+    let host = Host::new();
+    let there = Request { log_dir: Some(host.dir.path().join("there")), ..host.request() };
+    for before in [host.request(), Request { log_dir: None, default_log_dir: None, ..host.request() }] {
+        crash_with_place(&host);
+        reports(&before);
+    }
+    crash_with_place(&host);
+    let reports = reports(&there);
+    assert_eq!(one(&reports).session, Some(host.log().join(format!("sessions/s-{NOBODYS}-5"))));
+    assert_eq!((host.sessions().len(), host.lines("sessions.jsonl").len()), (1, 1));
+    assert!(host.left().is_empty() && !host.dir.path().join("there").exists());
+}
+
+#[test]
+fn where_a_recovery_was_about_to_put_it_is_noted_and_the_next_one_looks_there() {
+    let host = Host::new();
+    let there = host.dir.path().join("there");
+    crash_with_place(&host);
+    reports(&Request { log_dir: Some(there.clone()), ..host.request() });
+    // It died before it could remove anything.
+    crash_with_place(&host);
+    let noted = |it: &mut Enrollment| it.recovered_to = Some(there.to_str().unwrap().to_owned());
+    fs::remove_file(host.runtime.join(format!("tracer_enrollment_{NOBODYS}_5.json"))).unwrap();
+    host.enrol(NOBODYS, noted);
+    let away = host.dir.path().join("away");
+    fs::rename(&there, &away).unwrap();
+    let reports_now = host.recover();
+    assert!(one(&reports_now).error.as_ref().unwrap().contains("mount"), "{reports_now:?}");
+    assert_eq!((host.left().len(), host.sessions().len()), (2, 0));
+    fs::rename(&away, &there).unwrap();
+    assert_eq!(one(&host.recover()).error, None);
+    assert_eq!((host.left().len(), host.sessions().len()), (0, 0));
+    assert_eq!(fs::read_dir(there.join("sessions")).unwrap().count(), 1);
+}
+
+#[test]
+fn older_rows_that_cannot_be_removed_are_in_nobodys_way() {
+    let host = Host::new();
+    crash_with_place(&host);
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+    let root = Identity { pid: NOBODYS, start: Ticks(5) };
+    older_rows(&host, &format!("s-{NOBODYS}-5"), &boot_id, root).make_dir(0o755).unwrap();
+    assert_eq!((one(&host.recover()).error.as_deref(), host.left().len()), (None, 0));
+    assert_eq!(host.recover(), []);
+}
+
+fn same(enrollment: &mut Enrollment) {
+    enrollment.session_id = "same".to_owned();
+}
+
+#[test]
+fn a_session_of_somebody_else_under_the_same_id_is_not_touched_and_the_crash_gets_one_beside_it() {
+    let host = Host::new();
+    let beside = format!("same-pid{}", NOBODYS + 1);
+    host.enrol(NOBODYS, same);
+    host.recover();
+    for _ in 0..2 {
+        host.enrol(NOBODYS + 1, same);
+        let reports = host.recover();
+        let (id, enrolled) = (&one(&reports).session_id, &one(&reports).enrolled_id);
+        assert_eq!((id.as_deref(), enrolled.as_deref()), (Some(&*beside), Some("same")));
+    }
+    assert_eq!((host.summary("same")["pid"].as_u64(), host.left().len()), (Some(NOBODYS.into()), 0));
+    assert_eq!(host.summary(&beside)["session_id"], *beside);
+    let lines = host.lines("sessions.jsonl");
+    let ids: Vec<_> = lines.iter().map(|line| line["session_id"].as_str().unwrap()).collect();
+    assert_eq!((ids, host.sessions().len()), (vec!["same", &beside], 2));
+}
+
+#[test]
+fn an_id_is_left_to_the_run_that_is_on() {
+    let host = Host::new();
+    let log = host.log().to_str().unwrap().to_owned();
+    let beside = format!("same-pid{NOBODYS}");
+    // By the word of the run beside which this is done.
+    let reserved = Some(Reserved { id: "same".parse().unwrap(), log_dir: host.log() });
+    host.enrol(NOBODYS, same);
+    reports(&Request { reserved, ..host.request() });
+    assert_eq!(host.sessions(), [&*beside]);
+    fs::remove_dir_all(host.log()).unwrap();
+    // By its sidecar, which it holds; but not if its session will be elsewhere.
+    for (there, expected) in [(&*log, &*beside), ("/elsewhere", "same")] {
+        host.enrol(NOBODYS, same);
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
+        let mut live = Enrollment { boot_id, log_dir: Some(there.to_owned()), ..made(NOBODYS + 1, 5) };
+        same(&mut live);
+        let live = Enrolled::write(&host.runtime, &live).unwrap();
+        host.recover();
+        assert_eq!((host.sessions(), host.left().len()), (vec![expected.to_owned()], 1));
+        live.withdraw().unwrap();
+        fs::remove_dir_all(host.log()).unwrap();
+    }
+}
+
+#[test]
+fn what_a_killed_builder_left_goes_and_what_another_builds_stays() {
+    let host = Host::new();
+    let sessions = host.log().join("sessions");
+    let me = Stat::read(std::process::id()).unwrap();
+    let (pid, start) = (me.pid, me.start.0);
+    let id = format!("s-{NOBODYS}-5");
+    let gone =
+        [format!(".{id}.{NOBODYS}_1"), format!(".{id}.{pid}_{}", start + 1), format!(".{id}.{NOBODYS}")];
+    let beside = [format!(".{id}-pid{NOBODYS}.{NOBODYS}_1"), format!(".{id}-pid{NOBODYS}-2.{NOBODYS}_1")];
+    let others =
+        [format!(".{id}.{pid}_{start}"), format!(".{id}.1.{NOBODYS}_1"), format!(".{id}-pid7.{NOBODYS}_1")];
+    gone.iter()
+        .chain(&beside)
+        .chain(&others)
+        .for_each(|name| fs::create_dir_all(sessions.join(name)).unwrap());
+    host.crash(NOBODYS);
+    let elsewhere = Request {
+        reserved: Some(Reserved { id: id.parse().unwrap(), log_dir: host.log() }),
+        ..host.request()
+    };
+    reports(&elsewhere);
+    let mut expected = others.to_vec();
+    expected.push(format!("{id}-pid{NOBODYS}"));
+    let mut left = host.sessions();
+    expected.sort();
+    left.sort();
+    assert_eq!(left, expected);
+}
