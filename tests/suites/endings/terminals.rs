@@ -30,9 +30,18 @@ fn what_is_piped_in_is_typed_and_its_end_is_the_end() {
 #[test]
 fn a_command_that_closes_its_terminal_is_not_hung_up_and_may_open_it_again() {
     // As cat does in its last moments, and a daemon for long.
-    let script = "tty=$(tty); exec </dev/null >/dev/null 2>&1; sleep 0.6; echo again >$tty; exit 5";
-    let session = Trace::sh(script).flags(["--pty", "-q"]).run();
+    let closes = "tty=$(tty); exec </dev/null >/dev/null 2>&1; sleep 0.6";
+    let session = Trace::sh(&format!("{closes}; echo again >$tty; exit 5")).flags(["--pty", "-q"]).run();
     assert_eq!((status(&session), stdout(&session).as_str()), (5, "again\r\n"));
+    // As whoever asks for a password does. It holds the terminal, and tracer still hears everything.
+    let asks =
+        format!("{closes}; exec 3<>$tty; echo asks >&3; read line <&3; echo \"<$line>\" >&3; sleep 20");
+    let mut terminal = Terminal::run(&["--pty", "--timeout", "20s"], &asks, true);
+    terminal.await_text("asks");
+    terminal.type_keys("secret\r");
+    terminal.await_text("<secret>");
+    terminal.signal_tracer(Signal::TERM);
+    assert_eq!(terminal.end(), 128 + libc::SIGTERM);
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Streams {
         };
         let from = Port::new(pty.outside()?, Interest::READABLE)?;
         let relay = Relay::new(from, Port::output(stdout())?, "stdout").looking(lookout);
-        streams.output.push(relay.reopening());
+        streams.output.push(relay);
         ends.terminal = Some(inside);
         streams.pty = Some(pty);
         Ok((streams, ends))
@@ -140,18 +140,15 @@ impl Streams {
         let stops = self.pty.as_ref().is_some_and(|pty| pty.stops_at(typed));
         let seen = Seen { stops, ..together(self.output.iter_mut().map(Relay::step)) };
         // The terminal's relay is the last one. Where nobody takes its output any more the terminal hangs up, as one does
-        // that nobody sits at: else the command would wait for somebody who is gone. It does not where it is the command that
-        // has closed it.
+        // that nobody sits at: else the command would wait for somebody who is gone.
         if self.pty.is_some() && self.output.last().is_some_and(Relay::is_done) {
             (self.typed, self.pty) = (None, None);
         }
         seen
     }
 
-    /// Looks at what nobody tells of: whether a terminal that nobody had open has something to read again, and whether tracer
-    /// was brought to the foreground of its own.
+    /// Looks at what nobody tells of: whether tracer was brought to the foreground of its own terminal.
     pub(super) fn look_again(&mut self) {
-        self.output.iter_mut().for_each(Relay::look_again);
         let is_typed_at_now = self.typed.as_mut().is_some_and(Keys::look);
         if let Some(pty) = self.pty.as_ref().filter(|_| is_typed_at_now) {
             pty.resize();

@@ -23,6 +23,8 @@ const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel:
 /// The command's terminal, from the outside.
 pub(super) struct Pty {
     master: OwnedFd,
+    /// So that somebody has it open at any time: a command may close its terminal, and open it again by its name.
+    _inside: OwnedFd,
     /// What ends input.
     pub(super) eof: u8,
 }
@@ -48,7 +50,7 @@ impl Pty {
         }
         tcsetattr(&slave, OptionalActions::Now, &settings)?;
         let eof = settings.special_codes[SpecialCodeIndex::VEOF];
-        let pty = Self { master, eof };
+        let pty = Self { master, _inside: slave.try_clone()?, eof };
         pty.resize();
         Ok((pty, slave))
     }

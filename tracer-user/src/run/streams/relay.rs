@@ -39,10 +39,6 @@ pub(super) struct Relay {
     lookout: Option<Lookout>,
     /// What stands for the end of the stream, where closing does not: a terminal's VEOF.
     eof: Option<u8>,
-    /// The other end may be opened again when nobody has it open: a terminal's.
-    reopens: bool,
-    /// Nobody has the other end open for now.
-    unopened: bool,
     /// It comes from tracer's own terminal.
     is_typed: bool,
 }
@@ -58,8 +54,6 @@ impl Relay {
             last: None,
             lookout: None,
             eof: None,
-            reopens: false,
-            unopened: false,
             is_typed: false,
         }
     }
@@ -67,16 +61,6 @@ impl Relay {
     /// It comes from tracer's own terminal, which may be somebody else's for a time.
     pub(super) fn of_terminal(self) -> Self {
         Self { is_typed: true, ..self }
-    }
-
-    /// That nobody has the other end open is not its end: a terminal is opened by its name again.
-    pub(super) fn reopening(self) -> Self {
-        Self { reopens: true, ..self }
-    }
-
-    /// Somebody may have the other end open again.
-    pub(super) fn look_again(&mut self) {
-        self.unopened = false;
     }
 
     /// Looks for something on the way.
@@ -93,7 +77,6 @@ impl Relay {
     pub(super) async fn ready(&self) {
         match (&self.from, &self.to) {
             (_, Some(to)) if self.holds() > 0 => to.writable().await,
-            (Some(_), Some(to)) if self.unopened => to.broken().await,
             (Some(from), Some(to)) => tokio::select! {
                 () = from.readable() => {}
                 () = to.broken() => {}
@@ -178,7 +161,6 @@ impl Relay {
         self.written = 0;
         let read = from.read(&mut self.piece);
         match read {
-            Ok(0) if self.reopens => self.unopened = true,
             Ok(0) => self.close(),
             Ok(_) => {
                 self.last = self.piece.last().copied();
@@ -187,10 +169,8 @@ impl Relay {
                 self.piece = piece;
                 return Seen { output: true, matched, stops: false };
             }
-            // tracer's own terminal says so where it is somebody else's; of another, the last one who had it open has
-            // closed it (tty_ioctl(4), pty(7)).
+            // tracer's own terminal says so where it is somebody else's; another has hung up (tty_ioctl(4), pty(7)).
             Err(error) if error.raw_os_error() == Some(libc::EIO) && self.is_typed => {}
-            Err(error) if error.raw_os_error() == Some(libc::EIO) && self.reopens => self.unopened = true,
             Err(error) if error.raw_os_error() == Some(libc::EIO) => self.close(),
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
             Err(error) => {
