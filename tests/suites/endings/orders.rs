@@ -27,12 +27,28 @@ fn sigterm_is_passed_on_to_the_command_alone_and_tracer_ends_by_it() {
         .run();
     assert_ended(&session, TERM, "killed", "SIGNALLED", "told_to_end");
     assert_eq!(session.summary["exit_code"], 5, "the command had time to end in its own way");
+    assert_eq!(
+        session.summary["orphans"].as_array().map(Vec::len),
+        Some(1),
+        "{}",
+        session.summary["orphans"]
+    );
     assert!(String::from_utf8_lossy(&session.outcome.stdout).contains("told"));
     let sentence = session.summary["verdict"]["sentence"].as_str().unwrap();
     assert!(
         sentence.contains("exited with code 5, after SIGTERM from tracer: tracer was told to end"),
         "{sentence}"
     );
+}
+
+#[test]
+fn who_is_told_to_end_waits_for_no_orphan_that_was_not() {
+    let script = "sleep 25 & trap 'exit 5' TERM; kill -TERM $PPID; while :; do :; done";
+    let session = Trace::sh(script).flags(["--target", "sh", "--orphans", "wait"]).run();
+    assert_ended(&session, TERM, "killed", "SIGNALLED", "told_to_end");
+    let orphans = session.summary["orphans"].as_array().unwrap();
+    assert_eq!((orphans.len(), orphans[0]["comm"].as_str()), (1, Some("sleep")), "{orphans:?}");
+    assert!(!orphans[0]["ended_at"].is_null(), "it was ended: {orphans:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `--until` and `--drain`.
 
+use serde_json::json;
 use tests::Trace;
 
 use crate::{assert_ended, assert_ended_by_tracer, status, stdout};
@@ -47,6 +48,15 @@ fn a_command_that_ends_within_the_drain_or_with_the_match_has_matched() {
     let flags = ["--until", "ready", "--preserve-status", "--drain", "20s"];
     let preserved = Trace::sh("echo ready; exit 3").flags(flags).run();
     assert_ended(&preserved, 3, "completed", "OUTPUT_MATCHED", "exited_non_zero");
+}
+
+#[test]
+fn the_end_of_what_has_come_so_far_is_not_the_end_of_the_line() {
+    let script = "printf ready; sleep 0.3; echo ' in 5 minutes, not now'; exit 3";
+    let session = Trace::sh(script).flags(["--until", "^ready$", "--drain", "5s"]).run();
+    assert_eq!((status(&session), &session.summary["termination_reason"]), (3, &json!("NATURAL_EXIT")));
+    let session = Trace::sh("printf ready; exit 3").flags(["--until", "^ready$"]).run();
+    assert_ended(&session, 0, "completed", "OUTPUT_MATCHED", "exited_non_zero");
 }
 
 #[test]

@@ -164,6 +164,12 @@ impl Ending {
         self.ended && !matches!(self.phase, Phase::Delivering | Phase::Over)
     }
 
+    /// Whether the whole tree is being ended.
+    #[must_use]
+    pub fn is_ending_the_tree(&self) -> bool {
+        matches!(self.phase, Phase::Terminating | Phase::Killing)
+    }
+
     /// Whether everybody left is being killed.
     #[must_use]
     pub fn is_killing(&self) -> bool {
@@ -215,6 +221,8 @@ impl Ending {
         match (self.phase, self.policy.orphans) {
             (Phase::Running, Orphans::Report) => self.deliver(),
             (Phase::Running, Orphans::Kill) => self.terminate(),
+            // Told to end, tracer waits for nobody who was not.
+            (Phase::Running, Orphans::Wait) if self.told => self.terminate(),
             (Phase::Killing, _) if self.impatient => self.deliver(),
             // Whoever is left is still waited for: to end by itself, as it was asked to, or as it must.
             _ => Vec::new(),

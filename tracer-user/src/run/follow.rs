@@ -208,8 +208,8 @@ impl<'a> Follower<'a> {
         self.sample();
         self.hear_the_rest();
         self.nothing_was_found();
-        // Whoever lives now outlives it, however soon it ends.
-        if self.ending.why().is_none() && self.plan.limits.orphans != Orphans::Report {
+        // Whoever lives now outlives it, however soon it ends; unless it is on its way out together with it.
+        if !self.ending.is_ending_the_tree() && self.plan.limits.orphans != Orphans::Report {
             self.recording.root_is_outlived();
         }
         self.ended = Some(self.child.reap());

@@ -114,6 +114,19 @@ fn each_sequence(length: usize, look: &mut impl FnMut(&[Input])) {
 }
 
 #[test]
+fn told_to_end_it_does_not_wait_for_orphans_it_ends_them() {
+    let policy = Policy { orphans: Orphans::Wait, ..USUAL };
+    let steps: [(Input, &[Action]); 5] = [
+        (Told(TERM), &[PassOn(TERM)]),
+        (Ended, &[Terminate, Start(Timer::KillAfter)]),
+        (Gone, &[Deliver, Start(Timer::Delivery)]),
+        (Delivered, &[Finish]),
+        (Gone, &[]),
+    ];
+    assert_story(policy, &steps, Why::Told);
+}
+
+#[test]
 fn in_every_order_of_three_things_the_first_ending_is_the_reason_and_nothing_follows_the_end() {
     for policy in policies() {
         each_sequence(3, &mut |inputs| assert_sound(policy, inputs));

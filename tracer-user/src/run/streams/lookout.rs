@@ -1,7 +1,8 @@
 //! `--until`: looks for a match in output as it comes, in pieces that may end anywhere.
 //!
-//! Each line is looked at by itself, without its end, and as soon as a part of it is there: a prompt has no end of line. Of
-//! a line that is longer than [`LONGEST`] the last part counts, and a match of up to half of that is never cut in two.
+//! Each line is looked at by itself, without its end, and as soon as a part of it is there: a prompt has no end of line. What
+//! matches only because nothing follows yet (`$`, `\b`) waits until nothing does. Of a line that is longer than [`LONGEST`] the
+//! last part counts, and a match of up to half of that is never cut in two.
 
 use regex::bytes::Regex;
 
@@ -33,15 +34,35 @@ impl Lookout {
                 self.line.drain(..old);
             }
             self.line.extend_from_slice(piece);
-            let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
-            if self.regex.is_match(line.strip_suffix(b"\r").unwrap_or(line)) {
+            if self.line.ends_with(b"\n") {
+                return self.ends();
+            }
+            if self.has_a_match_that_stays() {
                 return true;
             }
         }
-        if part.ends_with(b"\n") {
-            self.line.clear();
-        }
         false
+    }
+
+    /// Whether the line has a match, now that nothing more of it comes.
+    pub(super) fn ends(&mut self) -> bool {
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        let is_there = !self.line.is_empty();
+        let matches = is_there && self.regex.is_match(line.strip_suffix(b"\r").unwrap_or(line));
+        self.line.clear();
+        matches
+    }
+
+    /// Whether an unfinished line has one whatever follows: a letter, or none.
+    fn has_a_match_that_stays(&mut self) -> bool {
+        let line = &mut self.line;
+        self.regex.is_match(line)
+            && [b'a', b' '].into_iter().all(|next| {
+                line.push(next);
+                let matches = self.regex.is_match(line);
+                line.pop();
+                matches
+            })
     }
 }
 
@@ -61,7 +82,19 @@ mod tests {
     fn a_match_may_come_in_pieces_and_without_the_end_of_its_line() {
         assert!(sees("ready", &[b"not yet\nrea", b"dy"]));
         assert!(sees("^ready$", &[b"x\n", b"r", b"eady", b"\r\n"]));
+        assert!(sees("password: ", &[b"pass", b"word: "]), "a prompt");
         assert!(!sees("^ready$", &[b"al", b"ready\n"]));
+    }
+
+    #[test]
+    fn the_end_of_what_has_come_so_far_is_not_the_end_of_the_line() {
+        for regex in ["^ready$", r"ready\b", r"ready\z", "ready$"] {
+            assert!(!sees(regex, &[b"ready", b"ness in 5 minutes\n"]), "{regex}");
+            assert!(sees(regex, &[b"ready", b"\n"]), "{regex}");
+            let mut lookout = Lookout::new(Regex::new(regex).unwrap());
+            assert!(!lookout.sees(b"ready") && lookout.ends(), "{regex}");
+            assert!(!lookout.ends(), "once");
+        }
     }
 
     #[test]
@@ -101,6 +134,8 @@ mod tests {
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|ends| &text[ends[0]..ends[1]]).collect();
             let expected = lines.iter().any(|line| line.contains("abca"));
             prop_assert_eq!(sees("abca", &pieces), expected);
+            let expected = lines.iter().any(|line| line.starts_with("a") && line.ends_with("b"));
+            prop_assert_eq!(sees("^a.*b$", &pieces), expected);
         }
     }
 }

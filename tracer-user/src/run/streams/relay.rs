@@ -100,7 +100,7 @@ impl Relay {
         self.piece.len() - self.written
     }
 
-    /// Takes all that was written so far, whoever may read it, and whenever.
+    /// Takes all that was written so far, whoever may read it, and whenever. Who wrote it has ended, and so has its last line.
     pub(super) fn take_rest(&mut self) -> Seen {
         let mut seen = Seen::default();
         let mut piece = Vec::with_capacity(PIECE);
@@ -118,6 +118,7 @@ impl Relay {
                 _ => break,
             }
         }
+        seen.matched |= self.end_line().matched;
         seen
     }
 
@@ -161,7 +162,7 @@ impl Relay {
         self.written = 0;
         let read = from.read(&mut self.piece);
         match read {
-            Ok(0) => self.close(),
+            Ok(0) => return self.close(),
             Ok(_) => {
                 self.last = self.piece.last().copied();
                 let piece = std::mem::take(&mut self.piece);
@@ -171,7 +172,7 @@ impl Relay {
             }
             // tracer's own terminal says so where it is somebody else's; another has hung up (tty_ioctl(4), pty(7)).
             Err(error) if error.raw_os_error() == Some(libc::EIO) && self.is_typed => {}
-            Err(error) if error.raw_os_error() == Some(libc::EIO) => self.close(),
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => return self.close(),
             Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
             Err(error) => {
                 log::warn!("{} can't be read any more ({error})", self.name);
@@ -182,11 +183,21 @@ impl Relay {
     }
 
     /// The end of the stream. A terminal takes the first VEOF for the end of a line that has none.
-    fn close(&mut self) {
+    fn close(&mut self) -> Seen {
         self.from = None;
         if let Some(eof) = self.eof {
             self.piece = vec![eof; if self.last.is_none_or(|last| last == b'\n') { 1 } else { 2 }];
         }
+        self.end_line()
+    }
+
+    /// Nothing more is to come of an unfinished line.
+    fn end_line(&mut self) -> Seen {
+        let matched = self.lookout.as_mut().is_some_and(Lookout::ends);
+        if matched {
+            self.lookout = None;
+        }
+        Seen { matched, ..Seen::default() }
     }
 
     fn look(&mut self, piece: &[u8]) -> bool {
