@@ -6,6 +6,19 @@ use tests::Trace;
 use crate::{assert_ended, assert_ended_by_tracer, elapsed, status, stdout};
 
 #[test]
+fn whoever_does_not_read_what_tracer_says_holds_up_no_ending() {
+    // Its reader takes nothing, and the command has filled the pipe when tracer warns; and again when it reports.
+    let prelude = "mkfifo err; sleep 8 <err & (sleep 3; kill -TERM $$) & exec 2>err";
+    let flags = ["--target", "nosuch", "--resolve-timeout", "100ms", "--on-unresolved", "continue"];
+    let session = Trace::sh("yes >&2")
+        .after(prelude)
+        .flags(flags)
+        .flags(["--timeout", "500ms", "--kill-after", "1s"])
+        .run();
+    assert_eq!((status(&session), &session.summary["termination_reason"]), (124, &json!("TIMED_OUT")));
+}
+
+#[test]
 fn when_its_time_is_up_the_command_is_ended_and_the_verdict_says_so() {
     let session = Trace::command(["sleep", "20"]).flags(["--timeout", "200ms"]).run();
     assert_ended(&session, 124, "timed_out", "TIMED_OUT", "timeout");

@@ -1,8 +1,8 @@
 //! `log` -> stderr, each line with `tracer: ` before it.
 
-use std::io::Write;
-
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use super::words;
 
 struct Stderr;
 
@@ -23,9 +23,7 @@ impl Log for Stderr {
             Level::Debug => "debug: ",
             Level::Trace => "trace: ",
         };
-        // A closed stderr must not end the run.
-        let line = format!("tracer: {word}{}\n", record.args());
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        words::say(format!("tracer: {word}{}\n", record.args()));
     }
 
     fn flush(&self) {}

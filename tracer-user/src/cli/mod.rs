@@ -12,6 +12,7 @@ mod run;
 mod size;
 mod span;
 mod summary_json;
+mod words;
 
 use std::os::fd::{AsRawFd, IntoRawFd};
 
@@ -44,11 +45,14 @@ pub fn main() -> u8 {
         Ok(inherited) => inherited,
         Err(error) => {
             report::say(&error.to_string());
+            words::finish();
             return FAILED;
         }
     };
     reserve_standard_streams();
-    std::panic::catch_unwind(|| dispatch(&inherited)).unwrap_or(FAILED)
+    let status = std::panic::catch_unwind(|| dispatch(&inherited)).unwrap_or(FAILED);
+    words::finish();
+    status
 }
 
 /// Keeps tracer's own descriptors off 0 to 2 where the caller closed them. The command finds them closed again.

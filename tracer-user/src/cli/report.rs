@@ -4,8 +4,9 @@
 //! a command that failed, something lost, an anomaly, an orphan.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 
+use super::words;
 use crate::run::outcome::{End, Outcome};
 
 /// How a line is meant.
@@ -46,10 +47,9 @@ fn may_colour(is_terminal: bool, variable: impl Fn(&str) -> Option<std::ffi::OsS
     is_terminal && !is_ruled_out && variable("TERM").is_some_and(|terminal| terminal != "dumb")
 }
 
-/// Says one line, in one write, so that lines of several tracers don't mix. A closed stderr must not end the run.
+/// Says one line, in one write, so that lines of several tracers don't mix.
 pub(super) fn say(line: &str) {
-    let line = format!("tracer: {line}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    words::say(format!("tracer: {line}\n"));
 }
 
 fn lines(outcome: &Outcome) -> Vec<(Tone, String)> {

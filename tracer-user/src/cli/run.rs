@@ -11,7 +11,7 @@ use super::ground::{default_log_dir, invoker, tmpfs_path};
 use super::size::{RingSizes, parse_rings};
 use super::span;
 use super::summary_json::Destination;
-use super::{logger, report};
+use super::{logger, report, words};
 use crate::kernel::load::Settings;
 use crate::process::target::Wanted;
 use crate::run::outcome::{End, FAILED};
@@ -135,6 +135,7 @@ impl Run {
                     End::Code(code) | End::NotRun(code, _) => code,
                     End::Unresolved => FAILED,
                     End::Signal(signal) => {
+                        words::finish();
                         die_by(signal);
                         128 + signal
                     }

@@ -40,7 +40,7 @@ const PEERS: [Peer; 7] = [
         program: "perf",
         install: "apt-get install linux-perf",
         how: How::Around(|program, words| {
-            with_tracefs(prefixed(program, &["trace", "-o", "/dev/null", "--"], words))
+            with_tracefs(&prefixed(program, &["trace", "-o", "/dev/null", "--"], words))
         }),
     },
     Peer {
@@ -57,7 +57,7 @@ const PEERS: [Peer; 7] = [
         install: "apt-get install bpftrace",
         how: How::Around(|program, words| {
             let line = [words.join(" ".as_ref())];
-            with_tracefs(prefixed(program, &["-q", "-o", "/dev/null", "-e", EXECSNOOP, "-c"], &line))
+            with_tracefs(&prefixed(program, &["-q", "-o", "/dev/null", "-e", EXECSNOOP, "-c"], &line))
         }),
     },
     Peer {
@@ -121,9 +121,9 @@ fn prefixed(program: OsString, prefix: &[&str], words: &[OsString]) -> Vec<OsStr
 }
 
 /// For who needs tracefs, where it is not mounted: in a mount namespace of its own.
-fn with_tracefs(words: Vec<OsString>) -> Vec<OsString> {
+fn with_tracefs(words: &[OsString]) -> Vec<OsString> {
     const MOUNTED: &str = "test -e /sys/kernel/tracing/events || mount -t tracefs tracefs /sys/kernel/tracing; exec \"$0\" \"$@\"";
-    prefixed("unshare".into(), &["--mount", "--", "sh", "-c", MOUNTED], &words)
+    prefixed("unshare".into(), &["--mount", "--", "sh", "-c", MOUNTED], words)
 }
 
 /// A peer at work beside what it watches; ended when dropped.
