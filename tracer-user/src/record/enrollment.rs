@@ -89,6 +89,21 @@ impl Enrollment {
     pub fn root(&self) -> Identity {
         Identity { pid: self.pid, start: Ticks(self.starttime_ticks) }
     }
+
+    /// Without all that may be large: what is left says which files are to go.
+    #[must_use]
+    pub fn for_removal(self) -> Self {
+        Self {
+            comm: None,
+            enrolled_at: String::new(),
+            labels: BTreeMap::new(),
+            command: Vec::new(),
+            target: None,
+            thresholds: serde_json::Value::Null,
+            recovered_to: None,
+            ..self
+        }
+    }
 }
 
 /// The sidecar's name.

@@ -6,7 +6,7 @@
 //!  ground         files   lock      rows           ─▶ rebuild ─▶ finish ─▶ remove both files
 //! ```
 //!
-//! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
+//! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock. `sidecar`: what it is about.
 //! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
 //!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. [`report`]: what
 //!   is told of each file.
@@ -22,6 +22,7 @@ mod places;
 pub mod rebuild;
 pub mod report;
 pub mod scan;
+mod sidecar;
 mod write;
 
 use std::collections::BTreeMap;
@@ -284,6 +285,7 @@ impl Recovery<'_> {
                     report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;
                     report.lost_bytes = written.lost_bytes;
+                    let enrollment = enrollment.for_removal();
                     return Told::Written(Box::new(Written { report, enrollment, _lock: lock }));
                 }
                 Err(error) => report.error = Some(error),
