@@ -9,7 +9,7 @@
 //! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock. `sidecar`: what it is about.
 //! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
 //!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. [`report`]: what
-//!   is told of each file.
+//!   is told of each file. [`under_way`]: what is told before that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
@@ -23,6 +23,7 @@ pub mod rebuild;
 pub mod report;
 pub mod scan;
 mod sidecar;
+pub mod under_way;
 mod write;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sideca
 use live::Live;
 pub use report::Report;
 use scan::{Found, Ground, Opened, Refused};
+use under_way::UnderWay;
 
 /// Younger files may be live.
 pub const MIN_AGE: Duration = Duration::from_secs(30);
@@ -77,6 +79,8 @@ pub struct Request {
     pub dry_run: bool,
     /// What the run has beside which this is done.
     pub reserved: Option<Reserved>,
+    /// Says what it is at.
+    pub under_way: UnderWay,
 }
 
 /// The id of a run that is on.
@@ -238,6 +242,11 @@ impl Recovery<'_> {
             let facts = Facts { young: true, sidecar: Sidecar::Missing };
             return Some(Told::done(Report::new(file, decide(facts))));
         }
+        self.request.under_way.with(file, || self.old_session(root, file, opened))
+    }
+
+    /// The same, once it is old enough.
+    fn old_session(&self, root: Identity, file: &str, opened: Opened) -> Option<Told> {
         let intent = if self.request.dry_run { Intent::Look } else { Intent::Work };
         let claim = claim(self.ground, root, intent);
         // Another recovery may have finished it meanwhile, and then there is nothing to tell.
