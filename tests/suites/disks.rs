@@ -35,7 +35,17 @@ fn assert_recovered(outcome: Outcome) -> Session {
     assert!(stdout.contains("status 3"), "the command's status is tracer's: {stdout}\n{}", outcome.stderr);
     assert!(stdout.contains("recovered, its process is gone"), "{stdout}\n{}", outcome.stderr);
     let session = outcome.session();
-    assert_eq!(session.summary["subtype"], "crashed");
+    assert_eq!(
+        (&session.summary["subtype"], &session.summary["exit_code"]),
+        (&"crashed".into(), &(-1).into())
+    );
+    let verdict = &session.summary["verdict"];
+    let sentence = verdict["sentence"].as_str().unwrap();
+    assert!(
+        sentence.contains("could not write its session") && sentence.contains("exited with code 3"),
+        "{sentence}"
+    );
+    assert_eq!((&verdict["cause"], &verdict["exit_code"]), (&"exited_non_zero".into(), &3.into()));
     assert_eq!(session.processes.len(), 151);
     assert!(session.processes.iter().all(|row| row["end_lost"] == false), "every end is there");
     session
@@ -178,7 +188,7 @@ fn a_log_directory_that_cannot_be_written_from_the_start_is_told_before_anything
 #[test]
 fn a_log_directory_that_becomes_read_only_keeps_the_session_for_a_recovery() {
     let outcome = Trace::inside(&format!(
-        "mkdir ../log; mount -t tmpfs none ../log; {RUN} -- sh -c 'mount -o remount,ro ../log; {}'; echo status $?
+        "mkdir ../log; mount -t tmpfs none ../log; {RUN} --target sh -- sh -c 'mount -o remount,ro ../log; {}'; echo status $?
          {ELSEWHERE}; umount ../log; rmdir ../log; mv ../there ../log",
         WORK.replace("150", "149")
     ));

@@ -81,6 +81,9 @@ pub struct Enrollment {
     /// The session is in its place, and lacks only its line in the index.
     #[serde(default)]
     pub finished: bool,
+    /// Its tracer came to its end, and could not write the session.
+    #[serde(default)]
+    pub unwritten: bool,
 }
 
 impl Enrollment {
@@ -131,6 +134,16 @@ impl Enrolled {
     /// Notes that the session is in its place, and lacks only its line in the index. A recovery adds that.
     pub fn note_finished(mut self) -> io::Result<()> {
         self.enrollment.finished = true;
+        self.write_again()
+    }
+
+    /// Notes that the session could not be written, so that nobody takes this for a tracer that was killed.
+    pub fn note_unwritten(mut self) -> io::Result<()> {
+        self.enrollment.unwritten = true;
+        self.write_again()
+    }
+
+    fn write_again(&mut self) -> io::Result<()> {
         self.file = replace(CWD, &self.runtime, &self.enrollment)?;
         Ok(())
     }
@@ -218,6 +231,7 @@ pub(crate) fn made(pid: u32, start: u64) -> Enrollment {
         sessions_dir: None,
         recovered_to: None,
         finished: false,
+        unwritten: false,
     }
 }
 
