@@ -65,7 +65,7 @@ impl Background {
                 );
                 match self.under_way.file() {
                     Some(file) => {
-                        log::warn!("{not_done}: it takes its time over {file}; run: tracer recover")
+                        log::warn!("{not_done}: it takes its time over {file}; run: tracer recover");
                     }
                     None => log::info!("{not_done}; the next run goes on, or: tracer recover"),
                 }
