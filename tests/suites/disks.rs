@@ -12,6 +12,9 @@ const WORK: &str = "i=0; while [ $i -lt 150 ]; do /bin/true; i=$((i+1)); done; e
 /// Makes a session of what is left.
 const RECOVER: &str = "$0 recover --min-age 0s --tmpfs-path ../run --log-dir ../log";
 
+/// The same, where the log directory is of no use.
+const ELSEWHERE: &str = "$0 recover --min-age 0s --tmpfs-path ../run --log-dir ../there";
+
 /// Lines of tracer that tell of a trouble. Each trouble is told once.
 fn troubles(outcome: &Outcome) -> Vec<&str> {
     let told = |line: &&str| line.contains("warning") || line.contains("error");
@@ -32,7 +35,17 @@ fn assert_recovered(outcome: Outcome) -> Session {
     assert!(stdout.contains("status 3"), "the command's status is tracer's: {stdout}\n{}", outcome.stderr);
     assert!(stdout.contains("recovered, its process is gone"), "{stdout}\n{}", outcome.stderr);
     let session = outcome.session();
-    assert_eq!(session.summary["subtype"], "crashed");
+    assert_eq!(
+        (&session.summary["subtype"], &session.summary["exit_code"]),
+        (&"crashed".into(), &(-1).into())
+    );
+    let verdict = &session.summary["verdict"];
+    let sentence = verdict["sentence"].as_str().unwrap_or_default();
+    assert!(
+        sentence.contains("could not write its session") && sentence.contains("exited with code 3"),
+        "{sentence}"
+    );
+    assert_eq!((&verdict["cause"], &verdict["exit_code"]), (&"exited_non_zero".into(), &3.into()));
     assert_eq!(session.processes.len(), 151);
     assert!(session.processes.iter().all(|row| row["end_lost"] == false), "every end is there");
     session
@@ -42,7 +55,7 @@ fn assert_recovered(outcome: Outcome) -> Session {
 fn a_full_log_directory_keeps_the_session_for_a_recovery() {
     let outcome = Trace::inside(&format!(
         "mkdir ../log; mount -t tmpfs -o size=64k none ../log; {RUN} -- sh -c '{WORK}'; echo status $?
-         umount ../log; {RECOVER}"
+         {ELSEWHERE}; umount ../log; rmdir ../log; mv ../there ../log"
     ));
     assert_one_trouble(&outcome, &["../log/sessions/", "No space left"]);
     assert_recovered(outcome);
@@ -103,6 +116,29 @@ fn a_crash_whose_older_rows_are_not_mounted_waits_for_them_whoever_makes_the_dir
 }
 
 #[test]
+fn a_session_whose_file_system_is_not_mounted_at_recovery_is_there_once() {
+    // It is in its place, and its tracer is killed at the first removal after that.
+    let strace =
+        "strace -f -o strace.txt -e trace=unlink,unlinkat -e inject=unlink,unlinkat:signal=KILL:when=1+";
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log ../mount; mount -t tmpfs none ../mount; mount --bind ../mount ../log
+         {strace} {RUN} -q -- true; ls ../log/sessions | wc -l; umount ../log
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         $0 recover --min-age 0s --tmpfs-path ../run; echo $?; {ELSEWHERE}; echo $?; ls ../log ../there
+         mount --bind ../mount ../log; {RECOVER}; echo $?; umount ../log; mv ../mount/* ../log; umount ../mount"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.starts_with("1\n") && stdout.ends_with("\n0\n"), "{stdout}\n{}", outcome.stderr);
+    assert_eq!(stdout.matches("mount it").count(), 2, "{stdout}\n{}", outcome.stderr);
+    assert!(
+        stdout.contains("../log:\n") && outcome.stderr.contains("'../there'"),
+        "{stdout}\n{}",
+        outcome.stderr
+    );
+    assert_eq!((outcome.session_count(), outcome.index().len(), outcome.left().len()), (1, 1, 0));
+}
+
+#[test]
 fn older_rows_on_a_disk_that_became_read_only_are_in_a_session_elsewhere_once() {
     let crash = WORK.replace("exit 3", "kill -9 $PPID");
     let there = "$0 recover --min-age 0s --tmpfs-path ../run --log-dir ../there";
@@ -152,8 +188,8 @@ fn a_log_directory_that_cannot_be_written_from_the_start_is_told_before_anything
 #[test]
 fn a_log_directory_that_becomes_read_only_keeps_the_session_for_a_recovery() {
     let outcome = Trace::inside(&format!(
-        "mkdir ../log; mount -t tmpfs none ../log; {RUN} -- sh -c 'mount -o remount,ro ../log; {}'; echo status $?
-         umount ../log; {RECOVER}",
+        "mkdir ../log; mount -t tmpfs none ../log; {RUN} --target sh -- sh -c 'mount -o remount,ro ../log; {}'; echo status $?
+         {ELSEWHERE}; umount ../log; rmdir ../log; mv ../there ../log",
         WORK.replace("150", "149")
     ));
     assert_one_trouble(&outcome, &["../log/sessions/", "Read-only"]);
@@ -201,7 +237,7 @@ fn a_disk_on_which_a_file_system_is_full_tells_so_in_time() {
     let outcome = Trace::inside(&format!(
         "set -e; truncate -s 1M disk; mkfs.ext4 -q -O ^has_journal -m 0 disk; mkdir ../log; mount -o loop disk ../log
          set +e; {RUN} -- sh -c '{}'; echo status $?
-         umount ../log; {RECOVER}",
+         {ELSEWHERE}; umount ../log; rmdir ../log; mv ../there ../log",
         WORK.replace("150", "900")
     ));
     assert_one_trouble(&outcome, &["../log/sessions/", "No space left"]);

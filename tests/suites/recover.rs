@@ -89,6 +89,27 @@ fn the_next_run_recovers_in_the_background() {
 }
 
 #[test]
+fn what_takes_a_recovery_in_the_background_too_long_is_named_once_by_the_run_that_does_not_wait() {
+    // Somebody has the lock on the index of that crash, which recovery waits for much longer than a run does for recovery.
+    let wait = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; kill -9 $PPID";
+    let next = |flags: &str| {
+        format!("flock ../log/sessions.jsonl $0 run {flags} --log-dir ../there --tmpfs-path ../run -- true")
+    };
+    let outcome = script(&format!(
+        "$T -- sh -c '{wait}'; while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         touch -d '1 minute ago' ../run/tracer-0/*; ls ../run/tracer-0/tracer_trace_*; {}; {}",
+        next("-q").replace("../there", "../quiet"),
+        next("")
+    ));
+    let trace = String::from_utf8_lossy(&outcome.stdout).trim().rsplit('/').next().unwrap().to_owned();
+    let told: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert_eq!(told.len(), 1, "{}", outcome.stderr);
+    assert!(told[0].contains(&trace) && told[0].contains("run: tracer recover"), "{told:?}");
+    assert_eq!(outcome.recover([]).code, Some(0));
+    assert_eq!((outcome.session_count(), outcome.left().len()), (1, 0));
+}
+
+#[test]
 fn an_id_that_is_given_again_after_a_crash_is_the_runs_that_is_on_and_the_crash_has_one_beside_it() {
     // By the recovery in the background of that run; and by another one, that knows the run by its sidecar.
     [true, false].into_iter().for_each(assert_id_is_kept);

@@ -146,7 +146,18 @@ fn bombs_in_a_sidecar_are_left_in_little_memory() {
     let outcome = ground();
     let deep = |open: &str| format!("{{\"labels\":{}", open.repeat(10 << 20));
     let whole = sidecar(1, Value::Null);
+    // So many small values that each would take more than all that a recovery may map.
+    let many = |field: &str, open: char, value: &str, close: char| {
+        let values = value.repeat((8 << 20) / value.len());
+        let field = format!("{{\"{field}\":{open}{}{close},", values.trim_end_matches(','));
+        whole.replacen("\"labels\":{},", "", 1).replacen('{', &field, 1)
+    };
+    let labels: String = (0..800_000).map(|number| format!("\"{number:x}\":\"\",")).collect();
     let bombs = [
+        many("thresholds", '[', "0,", ']'),
+        many("thresholds", '{', "\"\":[],", '}'),
+        many("command", '[', "\"\",", ']'),
+        many("labels", '{', &labels, '}'),
         deep("["),
         deep("{\"a\":"),
         whole.replacen("\"pid\":1", &format!("\"pid\":{}", "9".repeat(1 << 20)), 1),
@@ -165,6 +176,21 @@ fn bombs_in_a_sidecar_are_left_in_little_memory() {
     for line in &told {
         assert_eq!((&line["action"], &line["gate"]), (&json!("leave"), &json!("G1")), "{line}");
     }
+}
+
+#[test]
+fn large_sidecars_that_parse_are_held_one_at_a_time() {
+    const MANY: u64 = 5;
+    let outcome = ground();
+    let zeros = vec![0; 500_000];
+    for pid in NOBODYS..NOBODYS + MANY {
+        let name = format!("tracer_enrollment_{pid}_1.json");
+        let text = sidecar(pid, json!({"log_dir": outcome.log(), "thresholds": zeros}));
+        fs::write(outcome.runtime().join(name), text).unwrap();
+    }
+    let told = recover(&outcome);
+    assert!(told.iter().all(|line| line["action"] == "finish" && line["error"].is_null()), "{told:#?}");
+    assert_eq!((outcome.session_count() as u64, outcome.left().len()), (1 + MANY, 0));
 }
 
 #[test]

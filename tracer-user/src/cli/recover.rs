@@ -11,6 +11,7 @@ use clap::Args;
 use super::ground::{default_log_dir, tmpfs_path};
 use super::{logger, report, span};
 use crate::recover::gates::{Action, Gate};
+use crate::recover::under_way::UnderWay;
 use crate::recover::{Report, Request, recover};
 use crate::run::outcome::FAILED;
 use crate::session::text::for_terminal;
@@ -78,6 +79,7 @@ impl Recover {
             min_age: self.min_age,
             dry_run: self.dry_run,
             reserved: None,
+            under_way: UnderWay::default(),
         })
     }
 }

@@ -81,6 +81,9 @@ pub struct Enrollment {
     /// The session is in its place, and lacks only its line in the index.
     #[serde(default)]
     pub finished: bool,
+    /// Its tracer came to its end, and could not write the session.
+    #[serde(default)]
+    pub unwritten: bool,
 }
 
 impl Enrollment {
@@ -88,6 +91,21 @@ impl Enrollment {
     #[must_use]
     pub fn root(&self) -> Identity {
         Identity { pid: self.pid, start: Ticks(self.starttime_ticks) }
+    }
+
+    /// Without all that may be large: what is left says which files are to go.
+    #[must_use]
+    pub fn for_removal(self) -> Self {
+        Self {
+            comm: None,
+            enrolled_at: String::new(),
+            labels: BTreeMap::new(),
+            command: Vec::new(),
+            target: None,
+            thresholds: serde_json::Value::Null,
+            recovered_to: None,
+            ..self
+        }
     }
 }
 
@@ -116,6 +134,16 @@ impl Enrolled {
     /// Notes that the session is in its place, and lacks only its line in the index. A recovery adds that.
     pub fn note_finished(mut self) -> io::Result<()> {
         self.enrollment.finished = true;
+        self.write_again()
+    }
+
+    /// Notes that the session could not be written, so that nobody takes this for a tracer that was killed.
+    pub fn note_unwritten(mut self) -> io::Result<()> {
+        self.enrollment.unwritten = true;
+        self.write_again()
+    }
+
+    fn write_again(&mut self) -> io::Result<()> {
         self.file = replace(CWD, &self.runtime, &self.enrollment)?;
         Ok(())
     }
@@ -203,6 +231,7 @@ pub(crate) fn made(pid: u32, start: u64) -> Enrollment {
         sessions_dir: None,
         recovered_to: None,
         finished: false,
+        unwritten: false,
     }
 }
 

@@ -3,16 +3,12 @@
 //! The lock ends with the process that has it, so a recovery that dies leaves the session to the next one. Files are
 //! removed under the lock, the sidecar last: whoever waited for it finds that its name is gone, or somebody else's.
 
-use std::io::Read;
-
 use rustix::fs::{FlockOperation, flock};
 
 use super::scan::{Ground, Opened, Refused};
+use super::sidecar;
 use crate::process::identity::Identity;
 use crate::record::enrollment::{self, Enrollment};
-
-/// The most bytes that a sidecar has: arguments of a command are at most 6 MiB (execve(2)), and may be escaped.
-pub(super) const LIMIT: u64 = 32 << 20;
 
 /// What became of a claim.
 #[derive(Debug)]
@@ -44,7 +40,7 @@ pub enum Intent {
 #[must_use]
 pub fn claim(ground: &Ground, root: Identity, intent: Intent) -> Claim {
     let name = enrollment::name(root);
-    let mut opened = match ground.file(&name, LIMIT) {
+    let opened = match ground.file(&name, sidecar::LIMIT) {
         Ok(opened) => opened,
         Err(Refused::Missing) => return Claim::Missing,
         Err(Refused::Foreign(_) | Refused::Failed(_)) => return Claim::Refused,
@@ -59,14 +55,10 @@ pub fn claim(ground: &Ground, root: Identity, intent: Intent) -> Claim {
     if !ground.is_still(&name, &opened) {
         return Claim::Missing;
     }
-    let mut text = Vec::new();
-    if opened.file.by_ref().take(LIMIT).read_to_end(&mut text).is_err() {
-        return Claim::Unreadable;
-    }
-    match serde_json::from_slice::<Enrollment>(&text) {
-        Err(_) => Claim::Unreadable,
-        Ok(enrollment) if enrollment.root() != root => Claim::Disagrees,
-        Ok(enrollment) => Claim::Ours(Box::new(enrollment), opened),
+    match sidecar::read(&opened.file) {
+        None => Claim::Unreadable,
+        Some(enrollment) if enrollment.root() != root => Claim::Disagrees,
+        Some(enrollment) => Claim::Ours(Box::new(enrollment), opened),
     }
 }
 

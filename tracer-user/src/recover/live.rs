@@ -11,9 +11,9 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use super::scan::{Found, Ground, kind};
-use super::{Reserved, claim, older};
+use super::{Reserved, older, sidecar};
 use crate::process::identity::Identity;
-use crate::record::enrollment::{self, Enrollment};
+use crate::record::enrollment;
 use crate::session::id::SessionId;
 
 /// Bytes of a sidecar in which its id is: it is the second field.
@@ -62,7 +62,7 @@ impl<'a> Live<'a> {
     }
 
     fn id(&self, root: Identity) -> Option<SessionId> {
-        let file = self.ground.file(&enrollment::name(root), claim::LIMIT).ok()?.file;
+        let file = self.ground.file(&enrollment::name(root), sidecar::LIMIT).ok()?.file;
         let mut head = Vec::new();
         file.take(HEAD).read_to_end(&mut head).ok()?;
         let head = String::from_utf8_lossy(&head);
@@ -71,11 +71,9 @@ impl<'a> Live<'a> {
     }
 
     fn is_on(&self, root: Identity, log_dir: &Path) -> bool {
-        let Ok(opened) = self.ground.file(&enrollment::name(root), claim::LIMIT) else { return false };
+        let Ok(opened) = self.ground.file(&enrollment::name(root), sidecar::LIMIT) else { return false };
         let is_held = flock(&opened.file, FlockOperation::NonBlockingLockShared).is_err();
-        let enrollment = || serde_json::from_reader(opened.file.take(claim::LIMIT)).ok();
-        is_held
-            && enrollment()
-                .is_some_and(|it: Enrollment| older::log_dir(&it).is_some_and(|dir| dir == log_dir))
+        let is_there = |it| older::log_dir(&it).is_some_and(|dir| dir == log_dir);
+        is_held && sidecar::read(&opened.file).is_some_and(is_there)
     }
 }

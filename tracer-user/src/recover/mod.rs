@@ -6,10 +6,10 @@
 //!  ground         files   lock      rows           ─▶ rebuild ─▶ finish ─▶ remove both files
 //! ```
 //!
-//! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock.
+//! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock. `sidecar`: what it is about.
 //! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
 //!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. [`report`]: what
-//!   is told of each file.
+//!   is told of each file. [`under_way`]: what is told before that.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
@@ -22,6 +22,8 @@ mod places;
 pub mod rebuild;
 pub mod report;
 pub mod scan;
+mod sidecar;
+pub mod under_way;
 mod write;
 
 use std::collections::BTreeMap;
@@ -45,6 +47,7 @@ use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sideca
 use live::Live;
 pub use report::Report;
 use scan::{Found, Ground, Opened, Refused};
+use under_way::UnderWay;
 
 /// Younger files may be live.
 pub const MIN_AGE: Duration = Duration::from_secs(30);
@@ -76,6 +79,8 @@ pub struct Request {
     pub dry_run: bool,
     /// What the run has beside which this is done.
     pub reserved: Option<Reserved>,
+    /// Says what it is at.
+    pub under_way: UnderWay,
 }
 
 /// The id of a run that is on.
@@ -237,6 +242,11 @@ impl Recovery<'_> {
             let facts = Facts { young: true, sidecar: Sidecar::Missing };
             return Some(Told::done(Report::new(file, decide(facts))));
         }
+        self.request.under_way.with(file, || self.old_session(root, file, opened))
+    }
+
+    /// The same, once it is old enough.
+    fn old_session(&self, root: Identity, file: &str, opened: Opened) -> Option<Told> {
         let intent = if self.request.dry_run { Intent::Look } else { Intent::Work };
         let claim = claim(self.ground, root, intent);
         // Another recovery may have finished it meanwhile, and then there is nothing to tell.
@@ -270,7 +280,8 @@ impl Recovery<'_> {
         report.session_id = Some(enrollment.session_id.clone());
         match report.decision.action {
             Action::Finish if self.request.dry_run => {
-                report.error = trace.and_then(|trace| older::whole(&enrollment, trace).err());
+                let waits = older::is_not_elsewhere(&enrollment).err();
+                report.error = waits.or_else(|| older::whole(&enrollment, trace?).err());
             }
             _ if self.request.dry_run => {}
             Action::Leave => {}
@@ -283,6 +294,7 @@ impl Recovery<'_> {
                     report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;
                     report.lost_bytes = written.lost_bytes;
+                    let enrollment = enrollment.for_removal();
                     return Told::Written(Box::new(Written { report, enrollment, _lock: lock }));
                 }
                 Err(error) => report.error = Some(error),

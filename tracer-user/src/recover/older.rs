@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -71,19 +72,50 @@ pub(super) fn whole(enrollment: &Enrollment, trace: File) -> Result<TraceFile, S
 /// Rows that are missing are gone only if the directory is there that they were put into; else its file system may be mounted
 /// later, and a session without them would be in their way.
 fn may_not_come_back(enrollment: &Enrollment, entry: Option<&Entry>) -> Result<(), String> {
-    let path = path(enrollment);
-    let dir = path.parent().unwrap_or(Path::new(""));
     let found = entry.and_then(|entry| entry.dir().stat().ok());
     let why = match found.map(|found| is_same_place(enrollment.sessions_dir, (found.st_dev, found.st_ino))) {
         Some(true) => return Ok(()),
-        Some(false) => "is another file system's by now",
+        Some(false) => ANOTHER,
         None => "is not there",
     };
-    Err(format!(
-        "its older rows are missing: {dir} {why}; mount it, or if they are gone for good: mkdir -p {dir}; touch {path}",
-        dir = dir.display(),
+    Err(waits("its older rows are missing", enrollment, why))
+}
+
+/// A session may be in its place, and that place on a file system that is not mounted now: a second one would be made where
+/// nobody finds it once it is. A directory that was only removed is no such place. An error: nobody can tell. A file in
+/// the place of older rows is somebody's word that there is nothing to wait for.
+pub(super) fn is_not_elsewhere(enrollment: &Enrollment) -> Result<(), String> {
+    let Some(dir) = log_dir(enrollment).map(|dir| sessions(&dir)) else { return Ok(()) };
+    let is_same = match place_now(&dir) {
+        // Where even the root can't be looked at, whoever writes there says so.
+        None => true,
+        Some((now, true)) => is_same_place(enrollment.sessions_dir, now),
+        Some((now, false)) => enrollment.sessions_dir.is_none_or(|then| then.0 == now.0),
+    };
+    let is_told = || {
+        entry(enrollment).is_ok_and(|entry| entry.is_some_and(|it| matches!(older::open(&it), Ok(Some(_)))))
+    };
+    if is_same || is_told() {
+        return Ok(());
+    }
+    Err(waits("its session may be there already", enrollment, ANOTHER))
+}
+
+/// Device and inode of a directory, or of the nearest one above it that is there; and whether it is there itself.
+fn place_now(dir: &Path) -> Option<((u64, u64), bool)> {
+    let found = dir.ancestors().find_map(|above| Some((above, std::fs::metadata(above).ok()?)));
+    found.map(|(above, found)| ((found.dev(), found.ino()), above == dir))
+}
+
+const ANOTHER: &str = "is another file system's by now";
+
+fn waits(what: &str, enrollment: &Enrollment, why: &str) -> String {
+    let path = path(enrollment);
+    format!(
+        "{what}: {dir} {why}; mount it, or if that is gone for good: mkdir -p {dir}; touch {path}",
+        dir = path.parent().unwrap_or(Path::new("")).display(),
         path = path.display()
-    ))
+    )
 }
 
 /// Whether a directory is on the file system that it was on, by device and inode. A file system that was mounted again may be

@@ -47,7 +47,7 @@ pub(super) fn found(
         seen.push(dir);
     }
     match noted.map(|dir| sessions(&dir)).filter(|sessions| !sessions.is_dir()) {
-        None => Ok(None),
+        None => older::is_not_elsewhere(enrollment).map(|()| None),
         Some(gone) => Err(format!(
             "a recovery may have put its session into {0}, which is not there; mount it, or if it is gone for good: mkdir -p {0}",
             gone.display()

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::gates::{Action, Gate};
+use super::under_way::UnderWay;
 use super::{Report, Request, recover};
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
@@ -47,6 +48,7 @@ impl Host {
             min_age: Duration::ZERO,
             dry_run: false,
             reserved: None,
+            under_way: UnderWay::default(),
         }
     }
 

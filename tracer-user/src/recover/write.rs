@@ -18,7 +18,7 @@ use crate::session::recording::NOBODY;
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
 use crate::session::text::{Text, decode};
-use crate::session::verdict::Verdict;
+use crate::session::verdict::{Verdict, of_unwritten};
 
 /// A session in its place.
 pub(super) struct Written {
@@ -80,6 +80,7 @@ fn conclude(
     let (lines, told) = recording.parts();
     let unseen = || Member::new(enrollment.root(), NOBODY, 0);
     let root = told.figures.root.clone().unwrap_or_else(unseen);
+    let member = told.figures.target.as_ref().unwrap_or(&root);
     let command: Vec<Vec<u8>> = enrollment.command.iter().map(|word| decode(word)).collect();
     let uname = rustix::system::uname();
     let kernel = uname.release().to_string_lossy();
@@ -92,7 +93,7 @@ fn conclude(
         exit_code: Some(-1),
         exit_signal: None,
         reason: Reason::Crashed,
-        verdict: Verdict::of_crash(told.figures.target.as_ref().unwrap_or(&root)),
+        verdict: if enrollment.unwritten { of_unwritten(member) } else { Verdict::of_crash(member) },
         root: &root,
         ended_ns: if last_ns == 0 { enrolled_ns } else { last_ns },
         boot_id: &enrollment.boot_id,

@@ -3,7 +3,8 @@
 //! It begins after the command was started, on a thread of its own, and can't fail the run: what goes wrong is one warning.
 //! A run that ends first waits for it for a short time, so that many short runs recover too; then it goes, with whatever is
 //! under way. That is safe: the next start goes on where this one stopped. What is in its place by then is not made again, and
-//! what takes long comes last, so that it is not in the way of all others each time.
+//! what takes long comes last, so that it is not in the way of all others each time. What takes longer than any run waits
+//! would be begun each time and never done, so it is told of.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use super::plan::Plan;
 use crate::recover::gates::Action;
+use crate::recover::under_way::UnderWay;
 use crate::recover::{MIN_AGE, RecoverError, Report, Request, Reserved, recover};
 
 /// How long a run that has ended waits.
@@ -21,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Background {
     stop: Arc<AtomicBool>,
     done: Option<Receiver<()>>,
+    under_way: UnderWay,
 }
 
 impl Background {
@@ -33,7 +36,9 @@ impl Background {
             min_age: MIN_AGE,
             dry_run: false,
             reserved: Some(Reserved { id: plan.session_id.clone(), log_dir: plan.log_dir.clone() }),
+            under_way: UnderWay::default(),
         };
+        let under_way = request.under_way.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let (tell, done) = channel();
         let stopped = Arc::clone(&stop);
@@ -46,17 +51,24 @@ impl Background {
         if let Err(error) = &started {
             log::warn!("no thread for recovery ({error}); run: tracer recover");
         }
-        Self { stop, done: started.is_ok().then_some(done) }
+        Self { stop, done: started.is_ok().then_some(done), under_way }
     }
 
     /// The run has ended: waits a little.
     pub(super) fn end(self) {
         if let Some(done) = self.done {
-            // Out of patience is no failure: the rest is for the next start.
+            // Out of patience is no failure: the rest is for the next start, but for what takes longer each time.
             if done.recv_timeout(PATIENCE).is_err() {
-                log::info!(
-                    "recovery of what killed tracers left is not done yet; the next run goes on, or: tracer recover"
+                let not_done = format!(
+                    "what killed tracers left is not recovered {} s after this run",
+                    PATIENCE.as_secs()
                 );
+                match self.under_way.file() {
+                    Some(file) => {
+                        log::warn!("{not_done}: it takes its time over {file}; run: tracer recover");
+                    }
+                    None => log::info!("{not_done}; the next run goes on, or: tracer recover"),
+                }
             }
         }
         self.stop.store(true, Ordering::Relaxed);

@@ -73,5 +73,6 @@ fn enrollment(
             .ok(),
         recovered_to: None,
         finished: false,
+        unwritten: false,
     }
 }

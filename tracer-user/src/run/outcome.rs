@@ -196,7 +196,7 @@ impl Outcome {
         match session {
             Ok(Placed { unindexed: None, .. }) => clear_away(recording, enrolled),
             Ok(Placed { unindexed: Some(why), .. }) => mark(recording, enrolled, &why),
-            Err(_) => {}
+            Err(_) => note_unwritten(enrolled),
         }
         outcome
     }
@@ -272,6 +272,14 @@ fn mark(recording: Recording, enrolled: Option<Enrolled>, why: &str) {
         Ok(()) => clear_away(recording, None),
         // Without the mark all that it was made of is the mark.
         Err(error) => log::info!("the enrollment sidecar can't be written again ({error})"),
+    }
+}
+
+/// There is no session, and the person who waits is told so: the sidecar says it to the recovery that makes one.
+fn note_unwritten(enrolled: Option<Enrolled>) {
+    if let Some(Err(error)) = enrolled.map(Enrolled::note_unwritten) {
+        // Without the mark it looks like the session of a tracer that was killed, and is there all the same.
+        log::info!("the enrollment sidecar can't be written again ({error})");
     }
 }
 

@@ -115,7 +115,7 @@ pub enum Subtype {
     Killed,
     /// tracer ended it: it took too long, or was silent for too long.
     TimedOut,
-    /// tracer was killed; a recovery wrote what was left.
+    /// tracer was killed, or could not write the session; a recovery wrote what was left.
     Crashed,
     /// The workload was not found in time.
     Unresolved,
@@ -135,7 +135,7 @@ pub enum Reason {
     OutputMatched,
     /// A signal ended the command, or tracer was told to end by one.
     Signalled,
-    /// tracer was killed.
+    /// tracer was killed, or could not write the session.
     Crashed,
     /// The workload was not found in time.
     TargetUnresolved,

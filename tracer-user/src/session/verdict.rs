@@ -169,6 +169,15 @@ impl<'a> Verdict<'a> {
     }
 }
 
+/// Why `member` ended, whose tracer saw that and could not write its session. A recovery did; by whose order it ended is in no
+/// event.
+#[must_use]
+pub fn of_unwritten(member: &Member) -> Verdict<'_> {
+    let verdict = Verdict::of(member, None);
+    let sentence = format!("{}; tracer could not write its session then", verdict.sentence);
+    Verdict { sentence, ..verdict }
+}
+
 /// Why a command that could not be executed did not run: `error` is that of exec or, with code 125, of becoming the user that
 /// it was to run as.
 #[must_use]

@@ -1,5 +1,7 @@
 //! Sessions that are in a place already, ids that are taken, and builders that were killed.
 
+use std::os::unix::fs::MetadataExt;
+
 use super::*;
 use crate::recover::Reserved;
 
@@ -57,6 +59,41 @@ fn where_a_recovery_was_about_to_put_it_is_noted_and_the_next_one_looks_there() 
     assert_eq!(one(&host.recover()).error, None);
     assert_eq!((host.left().len(), host.sessions().len()), (0, 0));
     assert_eq!(fs::read_dir(there.join("sessions")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_session_whose_log_directory_is_on_a_file_system_that_is_not_mounted_is_not_made_again() {
+    let host = Host::new();
+    let log = host.log().to_str().unwrap().to_owned();
+    let elsewhere = Request { log_dir: Some(host.dir.path().join("there")), ..host.request() };
+    let crash = |dev| {
+        host.enrol(NOBODYS, |it| (it.log_dir, it.sessions_dir) = (Some(log.clone()), Some((dev, 1))));
+        host.trace(NOBODYS, &rows(NOBODYS));
+    };
+    crash(1_000_000);
+    // The bare mount point, with nothing in it; and where somebody made the directory again.
+    for made in [host.dir.path().to_owned(), host.log(), host.log().join("sessions")] {
+        fs::create_dir_all(made).unwrap();
+        for request in [host.request(), elsewhere.clone(), Request { dry_run: true, ..host.request() }] {
+            let reports = reports(&request);
+            assert!(one(&reports).error.as_ref().unwrap().contains("another file system"), "{reports:?}");
+            assert_eq!((host.left().len(), host.sessions().len()), (2, 0));
+        }
+    }
+    // By the word of whoever knows that it is gone.
+    let told = one(&host.recover()).error.clone().unwrap();
+    fs::write(told.split_once("touch ").unwrap().1, "").unwrap();
+    assert_eq!(
+        (one(&host.recover()).error.as_deref(), host.left().len(), host.sessions().len()),
+        (None, 0, 1)
+    );
+    // A directory that was removed from the same file system is made again.
+    fs::remove_dir_all(host.log()).unwrap();
+    crash(fs::metadata(host.dir.path()).unwrap().dev());
+    assert_eq!(
+        (one(&host.recover()).error.as_deref(), host.left().len(), host.sessions().len()),
+        (None, 0, 1)
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::{Cause, Verdict};
+use super::{Cause, Verdict, of_unwritten};
 use crate::kernel::event::{Comm, Sender, Status, Totals};
 use crate::process::cgroup::LimitHit;
 use crate::process::identity::{Identity, Ticks};
@@ -138,4 +138,12 @@ fn a_crash_says_what_was_seen_of_the_target_by_then() {
     member.end = Some(Box::new(End { status: Status(0x300), totals: None }));
     assert!(sentence(&member).ends_with("(10) exited with code 3"));
     assert_eq!(Verdict::of_crash(&member).cause, Cause::TracerKilled);
+}
+
+#[test]
+fn a_session_that_could_not_be_written_is_no_crash_and_keeps_why_the_target_ended() {
+    let verdict_of = |member: &Member| (of_unwritten(member).cause, of_unwritten(member).sentence);
+    let (cause, sentence) = verdict_of(&ended(0x300));
+    assert_eq!(cause, Cause::ExitedNonZero);
+    assert!(sentence.ends_with("exited with code 3; tracer could not write its session then"), "{sentence}");
 }
