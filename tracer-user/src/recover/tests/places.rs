@@ -94,6 +94,27 @@ fn a_session_of_somebody_else_under_the_same_id_is_not_touched_and_the_crash_get
 }
 
 #[test]
+fn a_session_that_was_put_in_place_gets_its_line_beside_that_of_an_earlier_one_of_its_id() {
+    let host = Host::new();
+    let index = host.log().join("sessions.jsonl");
+    host.enrol(NOBODYS, same);
+    host.recover();
+    let earlier = fs::read(&index).unwrap();
+    fs::remove_dir_all(host.log().join("sessions/same")).unwrap();
+    host.enrol(NOBODYS + 1, same);
+    host.recover();
+    // It died before it could add the line.
+    fs::write(&index, &earlier).unwrap();
+    for _ in 0..2 {
+        host.enrol(NOBODYS + 1, same);
+        assert_eq!(one(&host.recover()).error, None);
+        let lines = host.lines("sessions.jsonl");
+        let pids: Vec<_> = lines.iter().map(|line| line["pid"].as_u64()).collect();
+        assert_eq!(pids, [Some(NOBODYS.into()), Some((NOBODYS + 1).into())]);
+    }
+}
+
+#[test]
 fn an_id_is_left_to_the_run_that_is_on() {
     let host = Host::new();
     let log = host.log().to_str().unwrap().to_owned();
