@@ -182,6 +182,15 @@ pub fn clear_staging(log_dir: &Path, id: &SessionId, pid: u32) {
     }
 }
 
+/// Whether that is the name of a session that is being built, and its builder is gone. That one may be another machine's.
+#[must_use]
+pub fn is_begun_by_the_dead(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
+    parts.is_some_and(|(built, builder)| {
+        built.parse::<SessionId>().is_ok() && builder.contains('_') && builder_is_dead(builder)
+    })
+}
+
 /// tracer itself, as the directory is called in which it builds a session.
 fn builder() -> Identity {
     static ME: OnceLock<Identity> = OnceLock::new();
