@@ -1,5 +1,6 @@
 //! Where things lie unless told otherwise, for every subcommand alike.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::record::runtime::DEFAULT_TMPFS;
@@ -13,10 +14,17 @@ pub(super) fn tmpfs_path(given: Option<PathBuf>) -> Result<PathBuf, String> {
 
 fn tmpfs_path_where(given: Option<PathBuf>, under_test: bool) -> Result<PathBuf, String> {
     let path = given.unwrap_or_else(|| PathBuf::from(DEFAULT_TMPFS));
-    if under_test && path == Path::new(DEFAULT_TMPFS) {
+    if under_test && is_shared(&path) {
         return Err(format!("under a test {DEFAULT_TMPFS} is not to be touched; give another --tmpfs-path"));
     }
     Ok(path)
+}
+
+/// Whether it is the directory that all share, whatever it is called.
+fn is_shared(path: &Path) -> bool {
+    let which = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let shared = Path::new(DEFAULT_TMPFS);
+    path == shared || which(path).is_some_and(|it| Some(it) == which(shared))
 }
 
 /// Where sessions go.
@@ -48,6 +56,12 @@ mod tests {
     fn a_test_must_say_where_its_runtime_directory_goes() {
         assert!(tmpfs_path_where(None, true).is_err());
         assert!(tmpfs_path_where(Some("/dev/shm/".into()), true).is_err());
+        assert!(tmpfs_path_where(Some("/dev/shm/../shm".into()), true).is_err());
+        let dir = crate::scratch();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/dev/shm", &link).unwrap();
+        assert!(tmpfs_path_where(Some(link), true).is_err());
+        assert_eq!(tmpfs_path_where(Some(dir.path().into()), true), Ok(dir.path().to_owned()));
         assert_eq!(tmpfs_path_where(Some("/x".into()), true), Ok(PathBuf::from("/x")));
         assert_eq!(tmpfs_path_where(None, false), Ok(PathBuf::from("/dev/shm")));
     }

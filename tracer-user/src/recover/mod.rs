@@ -135,17 +135,16 @@ pub fn recover(
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
 }
 
-/// What is left in log directories of trace files that are gone with their boot.
+/// What is left in log directories by tracers of which no file tells any more.
 fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl FnMut(Report)) {
     let dirs = [&request.log_dir, &request.default_log_dir].into_iter().flatten();
     for dir in dirs.filter(|_| !boot_id.is_empty()) {
-        older::of_other_boots(dir, boot_id, now, |entry| {
-            let reason = "it is from before a reboot, and its trace file is gone";
+        older::left_behind(dir, boot_id, now, |entry, reason| {
             let decision = Decision { gate: Gate::G2, action: Action::Remove, reason };
             let path = entry.path();
             let mut told = Report::new(Text(path.as_os_str().as_bytes()).to_string(), decision);
             if !request.dry_run {
-                told.error = entry.remove().err().map(|error| error.to_string());
+                told.error = entry.remove_tree().err().map(|error| error.to_string());
             }
             report(told);
         });
@@ -285,7 +284,10 @@ impl Recovery<'_> {
             }
             _ if self.request.dry_run => {}
             Action::Leave => {}
-            Action::Remove => report.error = self.remove(&enrollment).err(),
+            Action::Remove => {
+                places::clear_begun(self.request, &enrollment);
+                report.error = self.remove(&enrollment).err();
+            }
             Action::Finish => match write::write(self, (&mut enrollment, &mut lock), trace) {
                 Ok(write::Written { place: None, .. }) => report.error = self.remove(&enrollment).err(),
                 Ok(written) => {

@@ -3,7 +3,8 @@
 //!
 //! A reboot empties the runtime directory, and what its trace files had moved to a log directory is of no use then. Such
 //! files are known by their names, which hold the boot. They go once nobody holds them and nobody has written them for a
-//! day: a log directory may be shared with another machine, whose boot is another one.
+//! day: a log directory may be shared with another machine, whose boot is another one. So do sessions that somebody began to
+//! write who is gone.
 
 use std::fs::File;
 use std::io;
@@ -18,6 +19,7 @@ use crate::record::dir::Entry;
 use crate::record::enrollment::Enrollment;
 use crate::record::log_place::{LogPlace, sessions};
 use crate::record::{older, trace_file::TraceFile};
+use crate::session::finish::is_begun_by_the_dead;
 use crate::session::id::SessionId;
 use crate::session::text::{Text, decode};
 
@@ -146,22 +148,41 @@ pub(super) fn remove(enrollment: &Enrollment) {
     }
 }
 
-/// Hands on each file of older rows in `log_dir` that nobody will ask for any more.
-pub(super) fn of_other_boots(log_dir: &Path, boot_id: &str, now: SystemTime, mut each: impl FnMut(&Entry)) {
+/// Hands on each file of older rows in `log_dir` that nobody will ask for any more, and each session that was begun there and
+/// never will be whole, with the reason.
+pub(super) fn left_behind(
+    log_dir: &Path,
+    boot_id: &str,
+    now: SystemTime,
+    mut each: impl FnMut(&Entry, &'static str),
+) {
     // Without a log directory there is nothing to sweep, and one that is not to be written to is no matter of this.
     let Ok(dirs) = LogPlace::existing(log_dir).and_then(|place| place.dirs()) else { return };
     for name in dirs.sessions.names().unwrap_or_default() {
-        let boot = name.to_str().and_then(older::boot_of);
+        let Some(text) = name.to_str() else { continue };
         let entry = dirs.sessions.entry(&name);
-        if boot.is_some_and(|boot| boot != boot_id) && is_left(&entry, now) {
-            each(&entry);
+        if older::boot_of(text).is_some_and(|boot| boot != boot_id) && is_left(&entry, now) {
+            each(&entry, "it is from before a reboot, and its trace file is gone");
+        } else if is_begun_by_the_dead(text) && is_old_dir(&entry, now) {
+            each(&entry, "whoever began to write that session is gone");
         }
     }
+}
+
+fn is_old_dir(entry: &Entry, now: SystemTime) -> bool {
+    let written = entry.open_dir().and_then(|dir| dir.stat());
+    written.is_ok_and(|found| {
+        let at = u64::try_from(found.st_mtime).map(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at));
+        at.is_ok_and(|at| is_old(at, now))
+    })
+}
+
+fn is_old(at: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(at).is_ok_and(|age| age >= LEFT)
 }
 
 fn is_left(entry: &Entry, now: SystemTime) -> bool {
     let Ok(Some(file)) = older::open(entry) else { return false };
     let written = file.metadata().and_then(|found| found.modified());
-    let is_old = written.is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age >= LEFT));
-    is_old && flock(&file, FlockOperation::NonBlockingLockShared).is_ok()
+    written.is_ok_and(|at| is_old(at, now)) && flock(&file, FlockOperation::NonBlockingLockShared).is_ok()
 }

@@ -91,6 +91,13 @@ pub(super) fn clear_staging(enrollment: &Enrollment, wanted: &Path, id: &Session
     clear(wanted, id, enrollment.pid);
 }
 
+/// The same where no session will be written.
+pub(super) fn clear_begun(request: &Request, enrollment: &Enrollment) {
+    if let (Ok(id), Ok(wanted)) = (enrollment.session_id.parse(), wanted(request, enrollment)) {
+        clear_staging(enrollment, &wanted, &id);
+    }
+}
+
 /// Whether nobody would look there.
 pub(super) fn is_to_be_noted(enrollment: &Enrollment, wanted: &Path) -> bool {
     let is_told = |dir: Option<PathBuf>| dir.is_some_and(|dir| dir == wanted);

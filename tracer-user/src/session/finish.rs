@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -148,13 +149,17 @@ impl LogDir {
         if place.found().map_err(unusable)?.is_none() {
             return Ok(Held::Free);
         }
-        let summary = read_summary(&place).unwrap_or_default();
-        let of = (summary["pid"].as_u64(), summary["starttime_ticks"].as_u64(), summary["boot_id"].as_str());
-        if of != (Some(root.pid.into()), Some(root.start.0), Some(boot_id)) {
+        let is_ours = |summary: &Value| {
+            summary["pid"] == root.pid
+                && summary["starttime_ticks"] == root.start.0
+                && summary["boot_id"] == boot_id
+        };
+        let summary: Value = read_summary(&place).unwrap_or_default();
+        if !is_ours(&summary) {
             return Ok(Held::Another);
         }
         let index = index::of(&dirs.log);
-        let in_place = || place.found().is_ok_and(|found| found.is_some());
+        let in_place = || read_summary(&place).is_ok_and(|summary| is_ours(&summary));
         index::repair(&index, id, summary, in_place)
             .map_err(|why| FinishError::Write { path: index.path().to_owned(), why })?;
         Ok(Held::Yes(place.path().to_owned()))
@@ -175,6 +180,15 @@ pub fn clear_staging(log_dir: &Path, id: &SessionId, pid: u32) {
             let _ = dirs.sessions.entry(&name).remove_tree();
         }
     }
+}
+
+/// Whether that is the name of a session that is being built, and its builder is gone. That one may be another machine's.
+#[must_use]
+pub fn is_begun_by_the_dead(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
+    parts.is_some_and(|(built, builder)| {
+        built.parse::<SessionId>().is_ok() && builder.contains('_') && builder_is_dead(builder)
+    })
 }
 
 /// tracer itself, as the directory is called in which it builds a session.
@@ -334,7 +348,7 @@ pub fn sync(dir: &Path) -> io::Result<()> {
 }
 
 /// The summary of a session, whose directory may be somebody else's by now: only a plain file is read, and only so much.
-fn read_summary(place: &Entry) -> io::Result<Value> {
+pub(super) fn read_summary<T: DeserializeOwned>(place: &Entry) -> io::Result<T> {
     let file = place.open_dir()?.entry("summary.json").regular_file(OFlags::RDONLY)?;
     Ok(serde_json::from_reader(BufReader::new(file.take(SUMMARY_MAX)))?)
 }

@@ -73,6 +73,28 @@ struct Line<'a> {
     completeness: State,
 }
 
+/// Whose a line is, or a summary. An id alone may be another session's by now: somebody removed its directory, and then it
+/// was given again.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(super) struct Whose {
+    pub(super) session_id: String,
+    #[serde(default)]
+    pid: Value,
+    #[serde(default)]
+    starttime_ticks: Value,
+    #[serde(default)]
+    boot_id: Value,
+}
+
+impl Whose {
+    /// By a summary that lies under that id.
+    fn of(id: &SessionId, summary: &Value) -> Self {
+        let [pid, starttime_ticks, boot_id] =
+            ["pid", "starttime_ticks", "boot_id"].map(|name| summary[name].clone());
+        Self { session_id: id.to_string(), pid, starttime_ticks, boot_id }
+    }
+}
+
 /// The index of a log directory.
 #[must_use]
 pub fn of(log_dir: &Dir) -> Entry {
@@ -142,8 +164,9 @@ pub fn repair(
     mut summary: Value,
     in_place: impl FnOnce() -> bool,
 ) -> io::Result<()> {
+    let whose = Whose::of(id, &summary);
     // A log directory that became read-only may be complete all the same.
-    if read(index).is_ok_and(|text| has_line(&text, id)) {
+    if read(index).is_ok_and(|text| has_line(&text, &whose)) {
         return Ok(());
     }
     let mut file = locked(index)?;
@@ -152,7 +175,7 @@ pub fn repair(
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
-    if has_line(&text, id) {
+    if has_line(&text, &whose) {
         return Ok(());
     }
     let words = summary["command"].as_array().map_or(0, Vec::len);
@@ -172,13 +195,9 @@ pub fn repair(
 }
 
 /// Whether a session has its line.
-fn has_line(text: &[u8], id: &SessionId) -> bool {
-    #[derive(Deserialize)]
-    struct Line<'a> {
-        session_id: &'a str,
-    }
-    let lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Line<'_>>);
-    lines.flatten().any(|line| line.session_id == id.as_str())
+fn has_line(text: &[u8], whose: &Whose) -> bool {
+    let lines = text.split(|byte| *byte == b'\n').map(serde_json::from_slice::<Whose>);
+    lines.flatten().any(|line| line == *whose)
 }
 
 /// The index as it is, for who needs no lock.
@@ -242,6 +261,18 @@ mod tests {
         let line: Value = serde_json::from_str(&lines[0]).unwrap();
         assert_eq!((&line["pid"], &line["orphan_count"]), (&json!(7), &json!(1)));
         assert_eq!((&line["completeness"], &line["command_truncated"]), (&json!("lossy"), &json!(true)));
+    }
+
+    #[test]
+    fn the_line_of_an_earlier_session_of_that_id_is_not_taken_for_its_own() {
+        let dir = crate::scratch();
+        let (index, id) = (index(&dir), "nightly".parse().unwrap());
+        let of = |pid: u32, start: u64, boot: &str| json!({"session_id": "nightly", "pid": pid, "starttime_ticks": start, "boot_id": boot});
+        let all = [of(7, 5, "b"), of(8, 5, "b"), of(7, 6, "b"), of(7, 5, "c")];
+        for summary in all.iter().chain(&all) {
+            repair(&index, &id, summary.clone(), || true).unwrap();
+        }
+        assert_eq!(lines(&index).len(), 4, "each has its own, once");
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! that is to be comes first, under another name, then the directories are put aside, then it takes its place. So whoever
 //! is killed in between leaves that name behind, and the next round, whatever it is to keep, finishes what is half removed.
 //! What was put aside is removed without the lock, which others wait for.
+//!
+//! An id may have several lines: somebody removed its directory by hand, and it was given again. The directory is that of one
+//! of them, by its summary, and goes with no other.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -12,9 +16,9 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, OFlags, statat};
 use serde::Deserialize;
 
-use super::finish::LogDir;
+use super::finish::{LogDir, read_summary};
 use super::id::SessionId;
-use super::index;
+use super::index::{self, Whose};
 use crate::record::dir::{Dir, Entry};
 
 /// How a session's directory is called while it is removed: no session id ends like that and begins with a dot.
@@ -81,8 +85,12 @@ impl Keep {
 /// Of a line of the index, what matters here.
 #[derive(Deserialize)]
 struct Line {
-    session_id: String,
+    #[serde(flatten)]
+    whose: Whose,
     ended_at: Option<String>,
+    /// Whether no later line has its id.
+    #[serde(skip)]
+    is_last: bool,
 }
 
 /// Removes what is not to be kept, and says how many sessions went.
@@ -103,10 +111,11 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let lock = index::locked(&path)?;
     let text = index::read(&path)?;
     let mut lines: Vec<(&[u8], Line)> = index::lines(&path, &text);
+    mark_last(&mut lines);
     let was_killed = was_killed();
     if was_killed {
         // A session is in its place before it has a line, so these were removed.
-        lines.retain(|(_, line)| is_there(sessions, line));
+        lines.retain(|(_, line)| with_directory(sessions, line).is_some());
     }
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(sessions, line, keep)).collect();
     let surplus = keep.surplus(&known, Timestamp::now());
@@ -118,7 +127,7 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
     write_index(&new, &rest)?;
     for (_, line) in &lines[..surplus] {
-        if let Ok(id) = line.session_id.parse::<SessionId>() {
+        if let Some(id) = with_directory(sessions, line) {
             put_aside(sessions, &id)?;
         }
     }
@@ -129,10 +138,21 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     Ok(surplus)
 }
 
-/// Whether a line's session has its directory. What names no session has none.
-fn is_there(sessions: &Dir, line: &Line) -> bool {
-    let id: Result<SessionId, _> = line.session_id.parse();
-    id.is_ok_and(|id| sessions.entry(id.as_str()).found().map_or(true, |found| found.is_some()))
+fn mark_last(lines: &mut [(&[u8], Line)]) {
+    let mut later = HashSet::new();
+    for (_, line) in lines.iter_mut().rev() {
+        line.is_last = later.insert(line.whose.session_id.clone());
+    }
+}
+
+/// The id of a line's session if that has its directory. What names no session has none. A directory whose summary can't be read
+/// is that of the last line.
+fn with_directory(sessions: &Dir, line: &Line) -> Option<SessionId> {
+    let id: SessionId = line.whose.session_id.parse().ok()?;
+    let place = sessions.entry(id.as_str());
+    let is_free = place.found().is_ok_and(|found| found.is_none());
+    let is_its_own = || read_summary::<Whose>(&place).map_or(line.is_last, |whose| whose == line.whose);
+    (!is_free && is_its_own()).then_some(id)
 }
 
 fn known(sessions: &Dir, line: &Line, keep: &Keep) -> Known {
@@ -141,7 +161,7 @@ fn known(sessions: &Dir, line: &Line, keep: &Keep) -> Known {
         let size = |name| u64::try_from(statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?.st_size).ok();
         Some(dir.names().ok()?.iter().filter_map(size).sum())
     };
-    let asked = keep.bytes.and_then(|_| line.session_id.parse().ok());
+    let asked = keep.bytes.filter(|_| line.is_last).and_then(|_| line.whose.session_id.parse().ok());
     Known {
         ended_at: line.ended_at.as_ref().and_then(|at| at.parse().ok()),
         bytes: asked.as_ref().and_then(size).unwrap_or(0),
@@ -259,6 +279,56 @@ mod tests {
         assert_eq!(names(&log_dir), [".s9.77", "not-in-the-index", "s3", "s4"]);
         assert_eq!(lines(&log_dir), 2);
         assert_eq!(apply(&log_dir, &Keep::default()).unwrap(), 0);
+    }
+
+    /// A session of that root under a name that may have been another's, and its line.
+    fn session(log_dir: &LogDir, id: &str, pid: u32) {
+        let summary = json!({"session_id": id, "pid": pid, "starttime_ticks": 5, "boot_id": "b",
+            "ended_at": "2026-01-01T00:00:00Z"});
+        let session = sessions(log_dir).join(id);
+        fs::create_dir(&session).unwrap();
+        fs::write(session.join("summary.json"), summary.to_string()).unwrap();
+        index::repair(&index_of(log_dir), &id.parse().unwrap(), summary, || true).unwrap();
+    }
+
+    #[test]
+    fn a_session_does_not_go_with_the_line_of_an_earlier_one_of_its_id() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 0);
+        session(&log_dir, "nightly", 7);
+        fs::remove_dir_all(sessions(&log_dir).join("nightly")).unwrap();
+        session(&log_dir, "nightly", 8);
+        let one = Keep { sessions: 1, ..Keep::default() };
+        assert_eq!(apply(&log_dir, &one).unwrap(), 1);
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned()], 1));
+        assert!(fs::read_to_string(index_of(&log_dir)).unwrap().contains("\"pid\":8"));
+        session(&log_dir, "other", 9);
+        assert_eq!(apply(&log_dir, &one).unwrap(), 1);
+        assert_eq!(names(&log_dir), ["other"], "it goes with its own");
+    }
+
+    #[test]
+    fn a_session_that_has_no_line_yet_does_not_go_with_that_of_an_earlier_one() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 0);
+        session(&log_dir, "nightly", 7);
+        session(&log_dir, "other", 9);
+        let newer = json!({"session_id": "nightly", "pid": 8, "starttime_ticks": 5, "boot_id": "b"});
+        fs::write(sessions(&log_dir).join("nightly/summary.json"), newer.to_string()).unwrap();
+        apply(&log_dir, &Keep { sessions: 1, ..Keep::default() }).unwrap();
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned(), "other".to_owned()], 1));
+    }
+
+    #[test]
+    fn the_line_of_an_earlier_session_of_an_id_is_not_kept_by_the_directory_of_a_later_one() {
+        let dir = crate::scratch();
+        let log_dir = log_dir(dir.path(), 0);
+        session(&log_dir, "nightly", 7);
+        fs::remove_dir_all(sessions(&log_dir).join("nightly")).unwrap();
+        session(&log_dir, "nightly", 8);
+        fs::write(dir.path().join(".sessions.jsonl.new"), "half").unwrap();
+        apply(&log_dir, &Keep::default()).unwrap();
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned()], 1));
     }
 
     #[test]

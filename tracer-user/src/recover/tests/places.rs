@@ -131,6 +131,27 @@ fn a_session_of_somebody_else_under_the_same_id_is_not_touched_and_the_crash_get
 }
 
 #[test]
+fn a_session_that_was_put_in_place_gets_its_line_beside_that_of_an_earlier_one_of_its_id() {
+    let host = Host::new();
+    let index = host.log().join("sessions.jsonl");
+    host.enrol(NOBODYS, same);
+    host.recover();
+    let earlier = fs::read(&index).unwrap();
+    fs::remove_dir_all(host.log().join("sessions/same")).unwrap();
+    host.enrol(NOBODYS + 1, same);
+    host.recover();
+    // It died before it could add the line.
+    fs::write(&index, &earlier).unwrap();
+    for _ in 0..2 {
+        host.enrol(NOBODYS + 1, same);
+        assert_eq!(one(&host.recover()).error, None);
+        let lines = host.lines("sessions.jsonl");
+        let pids: Vec<_> = lines.iter().map(|line| line["pid"].as_u64()).collect();
+        assert_eq!(pids, [Some(NOBODYS.into()), Some((NOBODYS + 1).into())]);
+    }
+}
+
+#[test]
 fn an_id_is_left_to_the_run_that_is_on() {
     let host = Host::new();
     let log = host.log().to_str().unwrap().to_owned();
@@ -183,4 +204,48 @@ fn what_a_killed_builder_left_goes_and_what_another_builds_stays() {
     expected.sort();
     left.sort();
     assert_eq!(left, expected);
+}
+
+#[test]
+fn what_was_begun_goes_with_a_sidecar_of_which_no_session_is_made() {
+    let host = Host::new();
+    let begun = host.log().join(format!("sessions/.s-{NOBODYS}-5.{NOBODYS}_1"));
+    for gate in [Gate::G2, Gate::G4] {
+        fs::create_dir_all(&begun).unwrap();
+        fs::write(begun.join("events.jsonl"), "half").unwrap();
+        host.enrol(NOBODYS, |it| match gate {
+            Gate::G2 => it.boot_id = "another".to_owned(),
+            _ => it.comm = Some("zsh".to_owned()),
+        });
+        host.trace(NOBODYS, &rows(NOBODYS + 1));
+        assert_eq!(one(&host.recover()).decision.gate, gate);
+        assert_eq!((host.left(), host.sessions()), (vec![], vec![]), "{gate:?}");
+    }
+}
+
+#[test]
+fn what_was_begun_by_the_dead_and_is_old_goes_where_no_sidecar_tells_of_it() {
+    let host = Host::new();
+    let me = Stat::read(std::process::id()).unwrap();
+    let year = std::time::SystemTime::now() - Duration::from_hours(24 * 365);
+    let make = |name: &str, old: bool| {
+        let path = host.log().join("sessions").join(name);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("events.jsonl"), "half").unwrap();
+        if old {
+            fs::File::open(&path).unwrap().set_modified(year).unwrap();
+        }
+    };
+    let gone = format!(".abc.{NOBODYS}_12345");
+    make(&gone, true);
+    let mine = format!(".abc.{}_{}", me.pid, me.start.0);
+    let mut stay = [mine, format!(".young.{NOBODYS}_1"), format!("abc.{NOBODYS}_1"), ".git.d".to_owned()];
+    stay.iter().for_each(|name| make(name, !name.starts_with(".young")));
+    let dry = reports(&Request { dry_run: true, ..host.request() });
+    assert!(one(&dry).file.ends_with(&gone) && host.sessions().contains(&gone), "{dry:?}");
+    assert_eq!(one(&host.recover()).decision, one(&dry).decision);
+    let mut left = host.sessions();
+    left.sort();
+    stay.sort();
+    assert_eq!(left, stay);
 }
