@@ -51,6 +51,16 @@ fn without_a_runtime_directory_memory_is_bounded_too() {
     assert!(session.outcome.stderr.contains("run/file"), "{}", session.outcome.stderr);
 }
 
+#[test]
+fn a_log_directory_that_could_not_be_used_for_a_while_bounds_memory_again_afterwards() {
+    let session = assert_whole_and_small(Trace::inside(&format!(
+        "$0 run --log-dir ../log --tmpfs-path ../run -- sh -c 'rm -r ../log; true >../log; $1 fork 5000; rm ../log; {}' sh $1",
+        FORKS_20000.replace('\'', "'\\''")
+    )));
+    let told: Vec<&str> = session.outcome.stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert!(told.len() == 1 && told[0].contains("no scratch file in ../log/sessions"), "{told:?}");
+}
+
 /// Runs numbered programs, so that a line that is missing in the middle shows.
 fn numbered(count: u64) -> String {
     numbered_from(0, count)

@@ -60,7 +60,7 @@ pub(super) fn write(
         let rewritten = recovery.ground.rewrite(enrollment, lock);
         rewritten.map_err(|error| format!("its sidecar can't be written again ({error})"))?;
     }
-    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions().ok());
+    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), Some(log_dir.place().clone()));
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
     let name = if recovery.live.has(&id, enrollment.root(), &wanted) { Name::Reserved } else { Name::Own };
