@@ -206,6 +206,23 @@ fn a_log_directory_that_is_removed_under_way_is_made_again() {
 }
 
 #[test]
+fn a_log_directory_of_several_layers_that_is_removed_under_way_is_made_again() {
+    // As in a container whose image has it. A directory of a lower layer keeps its links.
+    let run = RUN.replace("../log", "disk/all/log");
+    for removed in ["log", "log/sessions"] {
+        let outcome = Trace::inside(&format!(
+            "mkdir disk; mount -t tmpfs none disk; (cd disk; mkdir -p lower/log/sessions upper work all
+             mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none all) || exit
+             {run} -- sh -c 'rm -r disk/all/{removed}; exit 3'; echo status $?; cp -r disk/all/log .."
+        ));
+        let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        assert!(stdout.starts_with("status 3\n"), "{removed}: {stdout}\n{}", outcome.stderr);
+        assert_eq!(troubles(&outcome), Vec::<&str>::new(), "{removed}");
+        outcome.session().assert_whole();
+    }
+}
+
+#[test]
 fn a_log_directory_that_is_removed_under_way_takes_older_rows_again() {
     for (removed, moved) in [("../log", 0), ("../log/sessions", 200)] {
         // Rows that were moved before are gone with their file's name, and not with the file: tracer has it open.

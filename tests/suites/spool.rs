@@ -51,9 +51,23 @@ fn without_a_runtime_directory_memory_is_bounded_too() {
     assert!(session.outcome.stderr.contains("run/file"), "{}", session.outcome.stderr);
 }
 
+#[test]
+fn a_log_directory_that_could_not_be_used_for_a_while_bounds_memory_again_afterwards() {
+    let session = assert_whole_and_small(Trace::inside(&format!(
+        "$0 run --log-dir ../log --tmpfs-path ../run -- sh -c 'rm -r ../log; true >../log; $1 fork 5000; rm ../log; {}' sh $1",
+        FORKS_20000.replace('\'', "'\\''")
+    )));
+    let told: Vec<&str> = session.outcome.stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert!(told.len() == 1 && told[0].contains("no scratch file in ../log/sessions"), "{told:?}");
+}
+
 /// Runs numbered programs, so that a line that is missing in the middle shows.
 fn numbered(count: u64) -> String {
-    format!("i=0; while [ $i -lt {count} ]; do /bin/true $i; i=$((i+1)); done")
+    numbered_from(0, count)
+}
+
+fn numbered_from(first: u64, end: u64) -> String {
+    format!("i={first}; while [ $i -lt {end} ]; do /bin/true $i; i=$((i+1)); done")
 }
 
 /// The numbers of the programs that a session has seen.
@@ -104,6 +118,36 @@ fn a_tracer_that_is_killed_after_rows_were_moved_leaves_every_one_of_them() {
     assert_eq!(session.all_events.len() + session.snapshots.len(), lines);
     assert_eq!(session.summary["subtype"], "crashed");
     assert!(session.processes.len() > 251);
+}
+
+#[test]
+fn a_tracer_that_is_killed_after_the_log_directory_was_removed_under_way_leaves_every_row() {
+    for removed in ["../log", "../log/sessions", "../log/sessions/.*.spool"] {
+        let last =
+            "until grep -aq the-last-one ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID";
+        let script = format!(
+            "{}; ls ../log/sessions/.*.spool; rm -r {removed}; {}; /bin/true the-last-one; {last}",
+            numbered(200),
+            numbered_from(200, 800)
+        );
+        let outcome = Trace::sh(&script).flags(["--spool-limit", "64K"]).outcome();
+        outcome.await_ends();
+        let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        assert!(stdout.contains(".spool"), "rows were moved before: {stdout}\n{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("warning"), "{removed}: {}", outcome.stderr);
+        let (older, _) = left(&outcome);
+        assert_eq!(older.len(), 1, "{removed}: {older:?}");
+        let recovered = outcome.recover([]);
+        assert_eq!(
+            (recovered.code, recovered.with("finish").len()),
+            (Some(0), 1),
+            "{removed}: {recovered:?}"
+        );
+        assert!(outcome.left().is_empty(), "{removed}: nothing is left behind");
+        let session = outcome.session();
+        assert!(numbers(&session.dir).into_iter().eq(0..800), "{removed}");
+        assert!(session.processes.len() > 801, "{removed}: {}", session.processes.len());
+    }
 }
 
 /// Each row that was written to the trace file before the kill is in the session, byte by byte as many.

@@ -7,12 +7,13 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RawDir, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 
 /// A directory that is held open. A clone is the same descriptor.
@@ -78,7 +79,20 @@ impl Dir {
     #[must_use]
     pub fn is_removed(&self) -> bool {
         // On a network file system somebody else may have done that (ESTALE).
-        self.stat().map_or(true, |held| held.st_nlink == 0)
+        self.stat().map_or(true, |held| held.st_nlink == 0 || self.lists_nothing())
+    }
+
+    /// Whether its names can't be had any more. On overlayfs a directory of a lower layer keeps its links when it is removed; but
+    /// of one that is removed the kernel tells no names on any file system, not even that of itself.
+    fn lists_nothing(&self) -> bool {
+        let gone = |error: Errno| matches!(error, Errno::NOENT | Errno::STALE);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::openat(self, ".", flags, Mode::empty()) {
+            Ok(fd) => {
+                matches!(RawDir::new(fd, &mut [MaybeUninit::uninit(); 4096]).next(), Some(Err(error)) if gone(error))
+            }
+            Err(error) => gone(error),
+        }
     }
 
     /// Whether this user may make names in it.

@@ -2,13 +2,15 @@
 //!
 //! - [`enrollment`]: whose trace file it is, for a recovery.
 //! - [`runtime`]: the directory, which only its owner may write.
-//! - [`spool`]: the lines of a session; [`trace_file`]: where they lie; [`older`]: where they go when they are many.
+//! - [`spool`]: the lines of a session; [`trace_file`]: where they lie; [`older`]: where they go when they are many,
+//!   by `mover`.
 //! - [`scratch`]: a file without a name, for what is too much for memory.
 //! - [`log_place`]: the log directory, held open; [`way`]: how it is come to; [`dir`]: a directory by its descriptor.
 
 pub mod dir;
 pub mod enrollment;
 pub mod log_place;
+mod mover;
 pub mod older;
 pub mod runtime;
 pub mod scratch;

@@ -1,6 +1,6 @@
 //! A file without a name, for what is too much for memory: it vanishes with the process, however that ends.
 //!
-//! If it can't be had or fails, there is one warning, and what it did not take stays with whoever asked.
+//! If it can't be had or fails, there is one warning, and what it did not take stays with whoever asked, until it is asked again.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -8,57 +8,71 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
-use super::dir::Dir;
+use super::log_place::{LogPlace, sessions};
+
+/// Bytes that are kept in memory before it is asked, and so many more before it is asked again.
+pub const IN_MEMORY: usize = 1 << 20;
 
 /// The file, once it is needed.
 #[derive(Debug)]
 pub struct Scratch {
-    /// Where it can be made; `None`: nowhere any more.
-    dir: Option<Dir>,
+    /// It is made beside the sessions there; `None`: nowhere.
+    place: Option<LogPlace>,
     file: Option<File>,
     len: u64,
+    /// Bytes that whoever has it keeps in memory.
+    patience: usize,
     /// Whether one in the same place has failed already.
     told: Rc<Cell<bool>>,
 }
 
 impl Scratch {
-    /// None yet; it is to be in `dir`, or nowhere.
+    /// None yet; it is to be in `place`, or nowhere.
     #[must_use]
-    pub fn new(dir: Option<Dir>) -> Self {
-        Self { dir, file: None, len: 0, told: Rc::default() }
+    pub fn new(place: Option<LogPlace>) -> Self {
+        Self { place, file: None, len: 0, patience: IN_MEMORY, told: Rc::default() }
     }
 
     /// An empty one in the same place. What goes wrong there is told once for all of them.
     #[must_use]
     pub fn another(&self) -> Self {
-        Self { dir: self.dir.clone(), file: None, len: 0, told: Rc::clone(&self.told) }
+        Self { told: Rc::clone(&self.told), ..Self::new(self.place.clone()) }
     }
 
-    /// Whether it is worth asking.
+    /// Whether so many bytes in memory are too many, and it is worth asking.
     #[must_use]
-    pub fn takes_more(&self) -> bool {
-        self.dir.is_some()
+    pub fn is_for(&self, held: usize) -> bool {
+        self.place.is_some() && held > self.patience
     }
 
-    /// Adds `bytes`, all or none of them. Whether it did.
-    pub fn append(&mut self, bytes: &[u8]) -> bool {
-        let Some(dir) = &self.dir else { return false };
-        let file = self.file.take().map_or_else(|| dir.nameless_file(), Ok);
+    /// Adds `bytes`, all or none of them. Whether it did. `held` are in memory then, if it did not.
+    pub fn append(&mut self, bytes: &[u8], held: usize) -> bool {
+        let Some(place) = &self.place else { return false };
+        let file = self.file.take().map_or_else(|| place.dirs()?.sessions.nameless_file(), Ok);
         let written = file.and_then(|file| {
             let written = file.write_all_at(bytes, self.len);
+            if written.is_err() {
+                // What does not count would only take room that is short.
+                let _ = file.set_len(self.len);
+            }
             self.file = Some(file);
             written
         });
         match written {
-            Ok(()) => self.len += bytes.len() as u64,
+            Ok(()) => {
+                self.len += bytes.len() as u64;
+                self.patience = IN_MEMORY;
+                true
+            }
             Err(error) => {
+                self.patience = held + IN_MEMORY;
                 if !self.told.replace(true) {
-                    log::warn!("no scratch file in {} ({error}); lines stay in memory", dir.path().display());
+                    let path = sessions(place.path());
+                    log::warn!("no scratch file in {} ({error}); lines stay in memory", path.display());
                 }
-                self.dir = None;
+                false
             }
         }
-        self.dir.is_some()
     }
 
     /// Bytes in it.
@@ -109,26 +123,39 @@ impl Read for Stretch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Scratch;
-    use crate::record::way;
     use std::io::Read;
+
+    use super::{IN_MEMORY, Scratch};
+    use crate::record::log_place::LogPlace;
 
     #[test]
     fn it_has_no_name_and_gives_back_what_it_took() {
         let dir = crate::scratch();
-        let mut scratch = Scratch::new(way::existing(dir.path()).ok());
-        assert!(scratch.append(b"one") && scratch.append(b"two"));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let mut scratch = Scratch::new(LogPlace::made(dir.path()).ok());
+        assert!(scratch.append(b"one", 3) && scratch.append(b"two", 3));
+        assert_eq!(std::fs::read_dir(dir.path().join("sessions")).unwrap().count(), 0);
         let mut text = String::new();
         scratch.part(2, 5).read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), scratch.len()), ("etw", 6));
     }
 
     #[test]
-    fn where_it_cannot_be_it_takes_nothing_and_says_so() {
-        let gone = crate::scratch();
-        let mut scratch = Scratch::new(way::existing(gone.path()).ok());
-        drop(gone);
-        assert!(!scratch.append(b"one") && !scratch.takes_more() && scratch.is_empty());
+    fn where_it_cannot_be_it_takes_nothing_and_is_asked_again_later() {
+        let dir = crate::scratch();
+        let log = dir.path().join("log");
+        let mut scratch = Scratch::new(LogPlace::made(&log).ok());
+        std::fs::remove_dir_all(&log).unwrap();
+        std::fs::write(&log, "").unwrap();
+        let many = IN_MEMORY + 1;
+        assert!(scratch.is_for(many) && !scratch.append(b"one", many) && scratch.is_empty());
+        assert!(!scratch.is_for(many + IN_MEMORY) && scratch.is_for(many + IN_MEMORY + 1));
+        std::fs::remove_file(&log).unwrap();
+        assert!(scratch.append(b"one", many) && scratch.is_for(many));
+    }
+
+    #[test]
+    fn where_there_is_no_place_it_is_never_asked() {
+        let mut scratch = Scratch::new(None);
+        assert!(!scratch.is_for(usize::MAX) && !scratch.append(b"one", 3));
     }
 }

@@ -10,15 +10,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::scratch::Scratch;
+use super::scratch::{IN_MEMORY, Scratch};
 use super::trace_file::{Room, TraceFile};
 use crate::process::identity::Identity;
 
 /// What a trace file's name begins with.
 pub const PREFIX: &str = "tracer_trace_";
-
-/// Bytes of lines that are kept in memory.
-const IN_MEMORY: usize = 1 << 20;
 
 /// The trace file's name.
 #[must_use]
@@ -96,8 +93,11 @@ impl Spool {
     }
 
     fn bound_memory(&mut self) {
-        if self.memory.len() > IN_MEMORY && self.scratch.append(&self.memory) {
+        let held = self.memory.len();
+        if self.scratch.is_for(held) && self.scratch.append(&self.memory, held) {
             self.memory.clear();
+            // After a time without a file there was much more.
+            self.memory.shrink_to(2 * IN_MEMORY);
         }
     }
 
@@ -146,13 +146,12 @@ mod tests {
     use std::io::Write;
     use std::path::Path;
 
-    use super::{IN_MEMORY, Spool};
+    use super::Spool;
     use crate::process::identity::{Identity, Ticks};
     use crate::record::log_place::LogPlace;
     use crate::record::older::Older;
-    use crate::record::scratch::Scratch;
+    use crate::record::scratch::{IN_MEMORY, Scratch};
     use crate::record::trace_file::{Room, TraceFile};
-    use crate::record::way;
 
     const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
 
@@ -162,7 +161,7 @@ mod tests {
     }
 
     fn spool(scratch: Option<&Path>) -> Spool {
-        Spool::in_memory(Scratch::new(scratch.and_then(|path| way::existing(path).ok())))
+        Spool::in_memory(Scratch::new(scratch.map(|path| LogPlace::made(&path.join("log")).unwrap())))
     }
 
     fn names(dir: &Path) -> Vec<String> {

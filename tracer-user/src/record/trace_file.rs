@@ -10,10 +10,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
-use super::dir::Entry;
-use super::log_place::sessions;
+use super::mover::{Failed, Mover};
 use super::older::{self, Older};
 use super::scratch::Stretch;
 
@@ -50,23 +48,6 @@ struct Moving {
     /// Rows are on their way.
     busy: bool,
     warned: bool,
-}
-
-/// The thread that moves rows.
-#[derive(Debug)]
-struct Mover {
-    older: Entry,
-    ask: Sender<(u64, u64)>,
-    told: Receiver<Result<u64, Failed>>,
-}
-
-/// Why rows were not moved.
-#[derive(Debug)]
-struct Failed {
-    path: PathBuf,
-    why: io::Error,
-    /// There is no point in trying again.
-    for_good: bool,
 }
 
 impl TraceFile {
@@ -146,15 +127,14 @@ impl TraceFile {
         }
         if moving.mover.is_none() {
             match Mover::start(&self.file, &self.path, &moving.room.older) {
-                Ok((mover, older)) => {
+                Ok(mover) => {
+                    self.older = Some(mover.older());
                     moving.mover = Some(mover);
-                    self.older = Some(older);
                 }
                 Err(failed) => return self.take_note(Some(Err(failed))),
             }
         }
-        let asked =
-            moving.mover.as_ref().is_some_and(|mover| mover.ask.send((self.moved, self.written)).is_ok());
+        let asked = moving.mover.as_ref().is_some_and(|mover| mover.ask(self.moved, self.written));
         moving.busy = asked;
     }
 
@@ -167,8 +147,11 @@ impl TraceFile {
 
     /// What became of the rows that were on their way; if they still are, and `wait`, waits for it.
     fn hear(&mut self, wait: bool) {
-        let moving = self.moving.as_ref().filter(|moving| moving.busy);
-        let told = moving.and_then(|moving| moving.mover.as_ref()).and_then(|mover| mover.told(wait));
+        let moving = self.moving.as_mut().filter(|moving| moving.busy);
+        let Some(mover) = moving.and_then(|moving| moving.mover.as_mut()) else { return };
+        let told = mover.told(wait);
+        // It may be another one by now.
+        self.older = Some(mover.older());
         self.take_note(told);
     }
 
@@ -214,65 +197,10 @@ impl TraceFile {
     pub fn remove(mut self) -> Result<(), (PathBuf, io::Error)> {
         self.rest();
         if let Some(mover) = self.moving.as_ref().and_then(|moving| moving.mover.as_ref()) {
-            mover.older.remove().map_err(|error| (mover.older.path().to_owned(), error))?;
+            mover.remove()?;
         }
         super::remove(&self.path).map_err(|error| (self.path.clone(), error))
     }
-}
-
-impl Mover {
-    /// Makes the file of older rows, and a thread that moves rows when asked.
-    fn start(trace: &Arc<File>, trace_path: &Path, to: &Older) -> Result<(Self, Arc<File>), Failed> {
-        let nowhere = |why| Failed { path: sessions(to.place.path()).join(&to.name), why, for_good: false };
-        let entry = to.entry().map_err(nowhere)?;
-        let failed = |why| Failed { path: entry.path().to_owned(), why, for_good: false };
-        let older = Arc::new(older::create(&entry).map_err(failed)?);
-        let (ask, asked) = channel();
-        let (tell, told) = channel();
-        let (trace, to, paths) =
-            (Arc::clone(trace), Arc::clone(&older), [trace_path.to_owned(), entry.path().to_owned()]);
-        let work = move || {
-            while let Ok((begin, end)) = asked.recv() {
-                if tell.send(shift(&trace, &to, &paths, begin, end)).is_err() {
-                    break;
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("tracer-spool".to_owned()).spawn(work);
-        match thread {
-            Ok(_) => Ok((Self { older: entry, ask, told }, older)),
-            Err(why) => {
-                // It is empty: whether it can be removed changes nothing for the rows.
-                let _ = entry.remove();
-                Err(failed(why))
-            }
-        }
-    }
-
-    /// What became of the rows that were on their way; `None`: they still are.
-    fn told(&self, wait: bool) -> Option<Result<u64, Failed>> {
-        let told = if wait { self.told.recv().map_err(TryRecvError::from) } else { self.told.try_recv() };
-        match told {
-            Ok(told) => Some(told),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => {
-                let why = io::Error::other("the thread that moves them ended");
-                Some(Err(Failed { path: self.older.path().to_owned(), why, for_good: true }))
-            }
-        }
-    }
-}
-
-/// Moves rows, and tells how many bytes were moved by now.
-fn shift(trace: &File, older: &File, paths: &[PathBuf; 2], begin: u64, end: u64) -> Result<u64, Failed> {
-    let [trace_path, older_path] = paths;
-    if let Err(why) = older::copy(trace, older, begin, end) {
-        // What counts of this file ends at `begin`; the rest would only take room that is short.
-        let _ = older.set_len(begin);
-        return Err(Failed { path: older_path.clone(), why, for_good: false });
-    }
-    older::give_back(trace, end).map_err(|why| Failed { path: trace_path.clone(), why, for_good: true })?;
-    Ok(end)
 }
 
 #[cfg(test)]
@@ -360,6 +288,43 @@ mod tests {
         write(&mut trace, 100..400);
         assert_eq!(text(&mut trace), all(0..400));
         assert!(trace.held() < LIMIT + LINE as u64 && trace.moved > 0);
+    }
+
+    #[test]
+    fn rows_that_were_moved_are_there_again_after_somebody_removed_them() {
+        for removed in ["log", "log/sessions", "log/sessions/older"] {
+            let dir = crate::scratch();
+            let at = |name: &str| File::options().read(true).write(true).open(dir.path().join(name)).unwrap();
+            let mut trace = trace(dir.path());
+            write(&mut trace, 0..200);
+            trace.rest();
+            let (before, path) = (trace.moved, dir.path().join(removed));
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
+            trace.moving.as_mut().unwrap().patience = LIMIT / 2;
+            write(&mut trace, 200..400);
+            assert_eq!(text(&mut trace), all(0..400), "{removed}");
+            assert!(before > 0 && trace.moved > before && trace.held() < LIMIT + LINE as u64);
+            // As whoever comes after a kill finds it.
+            let mut left = TraceFile::left(at("trace"), Some(at("log/sessions/older"))).unwrap();
+            assert_eq!(text(&mut left), all(0..400), "{removed}");
+            trace.remove().unwrap();
+            assert_eq!(std::fs::read_dir(dir.path().join("log/sessions")).unwrap().count(), 0, "{removed}");
+        }
+    }
+
+    #[test]
+    fn rows_whose_file_was_removed_and_cannot_be_made_again_stay_readable_and_no_more_go_there() {
+        let dir = crate::scratch();
+        let mut trace = trace(dir.path());
+        write(&mut trace, 0..200);
+        trace.rest();
+        let before = trace.moved;
+        std::fs::remove_dir_all(dir.path().join("log")).unwrap();
+        std::fs::write(dir.path().join("log"), "").unwrap();
+        trace.moving.as_mut().unwrap().patience = LIMIT / 2;
+        write(&mut trace, 200..400);
+        assert_eq!(text(&mut trace), all(0..400));
+        assert_eq!(trace.moved, before);
     }
 
     #[test]

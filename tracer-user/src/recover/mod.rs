@@ -36,6 +36,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
+use crate::record::dir::Dir;
 use crate::record::enrollment::{self, Enrollment};
 use crate::record::runtime::RuntimeDirError;
 use crate::record::spool;
@@ -169,6 +170,8 @@ impl Told {
 struct Written {
     report: Report,
     enrollment: Enrollment,
+    /// Where it was put, held open since before that.
+    sessions: Option<Dir>,
     /// Nobody else works on it meanwhile.
     _lock: Opened,
 }
@@ -296,8 +299,12 @@ impl Recovery<'_> {
                     report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;
                     report.lost_bytes = written.lost_bytes;
-                    let enrollment = enrollment.for_removal();
-                    return Told::Written(Box::new(Written { report, enrollment, _lock: lock }));
+                    return Told::Written(Box::new(Written {
+                        report,
+                        enrollment: enrollment.for_removal(),
+                        sessions: written.sessions,
+                        _lock: lock,
+                    }));
                 }
                 Err(error) => report.error = Some(error),
             },
@@ -323,14 +330,23 @@ impl Recovery<'_> {
 
     /// Brings sessions to the disk, and only then removes what they were made of.
     fn clear_away(&self, written: &mut Vec<Written>, report: &mut impl FnMut(Report)) {
+        let in_dir = |report: &Report| {
+            report.session.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default()
+        };
+        // The first that was opened: what failed to be written before a descriptor was, syncfs(2) does not tell through it.
+        let mut held = BTreeMap::new();
+        for Written { report, sessions, .. } in &mut *written {
+            if let Some(sessions) = sessions.take() {
+                held.entry(in_dir(report)).or_insert(sessions);
+            }
+        }
         let mut synced = BTreeMap::new();
-        for Written { report: mut told, enrollment, _lock } in written.drain(..) {
-            let sessions =
-                told.session.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
-            let on_disk = synced.entry(sessions).or_insert_with_key(|sessions| {
+        for Written { report: mut told, enrollment, sessions: _, _lock } in written.drain(..) {
+            let on_disk = synced.entry(in_dir(&told)).or_insert_with_key(|sessions| {
                 let not_yet =
                     |error| format!("{} can't be brought to the disk ({error})", sessions.display());
-                finish::sync(sessions).map_err(not_yet)
+                let held = held.get(sessions).filter(|held| !held.is_removed());
+                held.map_or_else(|| finish::sync(sessions), Dir::sync_file_system).map_err(not_yet)
             });
             told.error = on_disk.clone().and_then(|()| self.remove(&enrollment)).err();
             report(told);

@@ -13,8 +13,9 @@ use super::gates::Rows;
 use crate::kernel::loss::Loss;
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, Wanted};
-use crate::record::dir::Dir;
+
 use crate::record::enrollment::Enrollment;
+use crate::record::log_place::LogPlace;
 use crate::record::spool::Spool;
 use crate::record::trace_file::TraceFile;
 use crate::session::anomaly::thresholds::Thresholds;
@@ -51,12 +52,12 @@ pub enum RebuildError {
 }
 
 /// Rebuilds the recording of `enrollment`; without a trace file it has no lines. `now` is on both clocks, and
-/// `scratch` a directory for what is too much for memory.
+/// `scratch` is where a file for what is too much for memory is made.
 pub fn rebuild(
     enrollment: &Enrollment,
     trace: Option<TraceFile>,
     now: (jiff::Timestamp, u64),
-    scratch: Option<Dir>,
+    scratch: Option<LogPlace>,
 ) -> Result<Rebuilt, RebuildError> {
     let (calendar, now_ns) = now;
     let clock = enrollment.booted_at_ns.map_or_else(|| Clock::new(calendar, now_ns), Clock::booted_at);

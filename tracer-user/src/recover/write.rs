@@ -11,6 +11,7 @@ use super::scan::Opened;
 use super::{Recovery, older, places};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
+use crate::record::dir::Dir;
 use crate::record::enrollment::Enrollment;
 use crate::session::finish::{FinishError, LogDir, Name, Placed, Reader, finish};
 use crate::session::id::SessionId;
@@ -24,6 +25,8 @@ use crate::session::verdict::{Verdict, of_unwritten};
 pub(super) struct Written {
     /// `None`: it was there, and somebody removed it.
     pub(super) place: Option<PathBuf>,
+    /// The directory of sessions, held open since before anything was written there.
+    pub(super) sessions: Option<Dir>,
     /// Its id, which may be one beside that which it was enrolled under.
     pub(super) id: SessionId,
     pub(super) damaged: usize,
@@ -42,16 +45,17 @@ pub(super) fn write(
         enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
     let wanted = places::wanted(recovery.request, enrollment)?;
     if let Some(places::Found { place, id }) = places::found(recovery.request, enrollment, &id)? {
-        return Ok(Written { place: Some(place), id, damaged: 0, lost_bytes: 0 });
+        return Ok(Written { place: Some(place), sessions: None, id, damaged: 0, lost_bytes: 0 });
     }
     if enrollment.finished {
         places::that_it_was_removed(enrollment)?;
-        return Ok(Written { place: None, id, damaged: 0, lost_bytes: 0 });
+        return Ok(Written { place: None, sessions: None, id, damaged: 0, lost_bytes: 0 });
     }
     // Before anything is made there: where its log directory is missing, older rows may be too.
     let trace = trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
     let log_dir = LogDir::at(&wanted).map_err(|error| error.to_string())?;
     let log_dir = log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later();
+    let sessions = log_dir.sessions().map_err(|error| error.to_string())?;
     places::clear_staging(enrollment, &wanted, &id);
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
     let lost_bytes = trace.as_ref().map_or(0, |trace| trace.lost().unwrap_or(0));
@@ -60,14 +64,20 @@ pub(super) fn write(
         let rewritten = recovery.ground.rewrite(enrollment, lock);
         rewritten.map_err(|error| format!("its sidecar can't be written again ({error})"))?;
     }
-    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), log_dir.sessions().ok());
+    let rebuilt = rebuild(enrollment, trace, (Timestamp::now(), boot_ns()), Some(log_dir.place().clone()));
     let rebuilt = rebuilt.map_err(|error| error.to_string())?;
     let damaged = rebuilt.damaged;
     let name = if recovery.live.has(&id, enrollment.root(), &wanted) { Name::Reserved } else { Name::Own };
     let placed = conclude(&log_dir, (&id, name), enrollment, rebuilt);
     let (placed, id) = placed.map_err(|error| error.to_string())?;
     // The next recovery finds it there, and adds its line.
-    placed.unindexed.map_or(Ok(Written { place: Some(placed.path), id, damaged, lost_bytes }), Err)
+    match placed.unindexed {
+        None => {
+            let (place, sessions) = (Some(placed.path), Some(sessions));
+            Ok(Written { place, sessions, id, damaged, lost_bytes })
+        }
+        Some(why) => Err(why),
+    }
 }
 
 fn conclude(

@@ -109,7 +109,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
             resolver,
             plan.thresholds,
             plan.redact,
-            log_dir.sessions().ok(),
+            Some(log_dir.place().clone()),
         );
         let mut signals = Signals::take().map_err(RunError::Wait)?;
         programs.wake_at_each_exec(true)?;

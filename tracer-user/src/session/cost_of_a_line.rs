@@ -126,7 +126,7 @@ fn a_line_of_the_spool() {
     let kinds =
         [("memory", None), ("trace file", Some(1 << 40)), ("trace file and log directory", Some(256 << 10))];
     let mut spools = kinds.map(|(name, limit)| {
-        let mut spool = Spool::in_memory(Scratch::new(place.dirs().ok().map(|dirs| dirs.sessions)));
+        let mut spool = Spool::in_memory(Scratch::new(Some(place.clone())));
         if let Some(limit) = limit {
             let older = Older { place: place.clone(), name: name.to_owned() };
             let room = Room { limit, older };

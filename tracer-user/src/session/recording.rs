@@ -31,7 +31,7 @@ use crate::process::stat::Stat;
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, TargetHistory, TraceTarget, Unresolved};
 use crate::process::tree::Tree;
-use crate::record::dir::Dir;
+use crate::record::log_place::LogPlace;
 use crate::record::scratch::Scratch;
 use crate::record::spool::Spool;
 
@@ -87,14 +87,14 @@ pub struct Figures {
 
 impl Recording {
     /// One that begins now, and looks for its target with `resolver`. `redact` leaves arguments out;
-    /// `scratch` is a directory for what is too much for memory.
+    /// `scratch` is where a file for what is too much for memory is made.
     #[must_use]
     pub fn new(
         clock: Clock,
         resolver: Resolver,
         thresholds: Thresholds,
         redact: bool,
-        scratch: Option<Dir>,
+        scratch: Option<LogPlace>,
     ) -> Self {
         let scratch = Scratch::new(scratch);
         let lines = Lines {

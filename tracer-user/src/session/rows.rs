@@ -3,7 +3,7 @@
 //!
 //! Once they are many they go to a scratch file without a name, beside the sessions: in runs, each in the wanted order, that
 //! are merged at the end. So what is over takes no memory. If the scratch file can't be had or fails, lines
-//! stay in memory, after one warning; none is dropped.
+//! stay in memory, after one warning, and it is tried again when they are more; none is dropped.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,10 +11,7 @@ use std::io::{self, BufReader, Read, Write};
 
 use serde::Serialize;
 
-use crate::record::scratch::{Scratch, Stretch};
-
-/// Lines that are kept in memory, in bytes.
-const IN_MEMORY: usize = 1 << 20;
+use crate::record::scratch::{IN_MEMORY, Scratch, Stretch};
 
 /// Memory for merging, shared by all runs, and the least and the most that one of them gets.
 const MERGING: usize = 8 << 20;
@@ -51,26 +48,36 @@ impl Rows {
         }
         self.memory.push(b'\n');
         self.index.push((place, before, self.memory.len() - before));
-        if self.memory.len() > IN_MEMORY && self.scratch.takes_more() {
+        if self.scratch.is_for(self.memory.len()) {
             self.spill();
         }
         Ok(())
     }
 
-    /// Makes a run of all that is in memory.
+    /// Makes runs of what is in memory, in the order in which it came: one, or as many as it takes after a time in which none
+    /// could be made. Each is small, so that little is done in vain where it fails.
     fn spill(&mut self) {
-        self.index.sort_unstable();
-        let mut run = Vec::with_capacity(self.memory.len() + Head::SIZE * self.index.len());
-        for (place, offset, len) in &self.index {
-            run.extend(Head { place: *place, len: *len as u64 }.bytes());
-            run.extend_from_slice(&self.memory[*offset..offset + len]);
-        }
-        let begin = self.scratch.len();
-        if self.scratch.append(&run) {
+        self.index.sort_unstable_by_key(|line| line.1);
+        let (mut lines, mut bytes) = (0, 0);
+        while lines < self.index.len() {
+            let ends = |line: &(u64, usize, usize)| line.1 + line.2 - bytes <= IN_MEMORY + IN_MEMORY / 2;
+            let count = self.index[lines..].iter().take_while(|line| ends(line)).count().max(1);
+            let piece = &self.index[lines..lines + count];
+            let end = piece.last().map_or(bytes, |line| line.1 + line.2);
+            let run = run(piece, &self.memory);
+            let begin = self.scratch.len();
+            if !self.scratch.append(&run, self.memory.len() - bytes) {
+                break;
+            }
             self.runs.push(begin);
-            self.memory.clear();
-            self.index.clear();
+            (lines, bytes) = (lines + count, end);
         }
+        self.memory.drain(..bytes);
+        self.index.drain(..lines);
+        self.index.iter_mut().for_each(|line| line.1 -= bytes);
+        // After a time without a file there was much more.
+        self.memory.shrink_to(2 * IN_MEMORY);
+        self.index.shrink_to(IN_MEMORY / 64);
     }
 
     /// Copies the lines, in order.
@@ -103,6 +110,18 @@ impl Rows {
             heads.extend(run.head.map(|head| Reverse((head.place, number))));
         }
     }
+}
+
+/// These lines in the wanted order, each with its head.
+fn run(lines: &[(u64, usize, usize)], memory: &[u8]) -> Vec<u8> {
+    let mut lines = lines.to_vec();
+    lines.sort_unstable();
+    let mut run = Vec::with_capacity(lines.iter().map(|line| line.2 + Head::SIZE).sum());
+    for (place, offset, len) in lines {
+        run.extend(Head { place, len: len as u64 }.bytes());
+        run.extend_from_slice(&memory[offset..offset + len]);
+    }
+    run
 }
 
 /// What stands before a line of a run.
@@ -167,28 +186,43 @@ mod tests {
     use crate::process::cwd::Directories;
     use crate::process::identity::{Identity, Ticks};
     use crate::process::member::Member;
+    use crate::record::log_place::LogPlace;
     use crate::record::scratch::Scratch;
-    use crate::record::way;
     use crate::session::clock::Clock;
     use crate::session::process_row::{Context, ProcessRow};
 
     const COUNT: u32 = 8000;
 
-    /// Pids of the lines, after processes that ended in this order; a process's pid is its start.
-    fn order(scratch: &Path, ends: impl Iterator<Item = u32>) -> (Vec<u64>, Rows) {
+    /// Rows with a scratch file in a log directory there.
+    fn rows(log_dir: &Path) -> Rows {
+        Rows::new(Scratch::new(LogPlace::made(log_dir).ok()))
+    }
+
+    /// Adds processes that ended in this order; a process's pid is its start.
+    fn push(rows: &mut Rows, ends: impl Iterator<Item = u32>) {
         let directories = Directories::default();
         let clock = Clock::new(Timestamp::UNIX_EPOCH, 0);
         let context = Context { root: None, target: None, clock, directories: &directories, redact: false };
-        let mut rows = Rows::new(Scratch::new(way::existing(scratch).ok()));
         for pid in ends {
             let id = Identity { pid, start: Ticks(1) };
             rows.push(pid.into(), &ProcessRow::new(&Member::new(id, id, 0), context)).unwrap();
         }
+    }
+
+    /// Pids of the lines.
+    fn pids(rows: &mut Rows) -> Vec<u64> {
         let mut text = Vec::new();
         rows.copy_to(&mut text).unwrap();
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let pid = |line| serde_json::from_slice::<serde_json::Value>(line).unwrap()["pid"].as_u64().unwrap();
-        (lines.map(pid).collect(), rows)
+        lines.map(pid).collect()
+    }
+
+    /// Pids of the lines, after processes that ended in this order.
+    fn order(log_dir: &Path, ends: impl Iterator<Item = u32>) -> (Vec<u64>, Rows) {
+        let mut rows = rows(log_dir);
+        push(&mut rows, ends);
+        (pids(&mut rows), rows)
     }
 
     #[test]
@@ -199,7 +233,8 @@ mod tests {
             let (pids, rows) = order(scratch.path(), ends);
             assert!(pids.into_iter().eq(0..u64::from(COUNT)));
             assert!(rows.runs.len() > 2 && !rows.index.is_empty(), "{} runs", rows.runs.len());
-            assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "the file has no name");
+            let names = std::fs::read_dir(scratch.path().join("sessions")).unwrap();
+            assert_eq!(names.count(), 0, "the file has no name");
         }
     }
 
@@ -211,8 +246,23 @@ mod tests {
     }
 
     #[test]
+    fn what_stayed_in_memory_leaves_it_once_there_is_a_place_again() {
+        let dir = crate::scratch();
+        let log = dir.path().join("log");
+        let mut rows = rows(&log);
+        std::fs::remove_dir_all(&log).unwrap();
+        std::fs::write(&log, "").unwrap();
+        push(&mut rows, (0..COUNT).rev());
+        assert!(rows.memory.len() > 2 * IN_MEMORY && rows.runs.is_empty(), "{} bytes", rows.memory.len());
+        std::fs::remove_file(&log).unwrap();
+        push(&mut rows, (COUNT..2 * COUNT).rev());
+        assert!(rows.memory.len() <= IN_MEMORY, "{} bytes stay", rows.memory.len());
+        assert!(pids(&mut rows).into_iter().eq(0..u64::from(2 * COUNT)));
+    }
+
+    #[test]
     fn without_a_place_for_a_file_no_line_is_lost() {
-        let (pids, rows) = order(Path::new("/nonexistent"), (0..COUNT).rev());
+        let (pids, rows) = order(Path::new("/dev/null/log"), (0..COUNT).rev());
         assert!(pids.into_iter().eq(0..u64::from(COUNT)));
         assert!(rows.memory.len() > IN_MEMORY);
     }
