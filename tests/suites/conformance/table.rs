@@ -254,8 +254,10 @@ fn each_cell_of_the_table_is_what_the_wrapper_does() {
     let mut wrong = Vec::new();
     for row in ROWS {
         for ((under, name), cell) in COLUMNS.iter().zip(row.cells) {
-            let is_as_bare = (row.is_as_bare)(*under, patience(cell));
-            if !cell.starts_with("at times") && is_as_bare != cell.starts_with("yes") {
+            // Others have races of their own: timeout(1) may be told to end before it knows whom it started.
+            let tries = if *under == Under::Tracer { 1 } else { 3 };
+            let is_so = || (row.is_as_bare)(*under, patience(cell)) == cell.starts_with("yes");
+            if !cell.starts_with("at times") && !(0..tries).any(|_| is_so()) {
                 wrong.push(format!("{}: {name} is not {cell:?}", row.what));
             }
         }
