@@ -54,31 +54,30 @@ pub struct Known {
 }
 
 impl Keep {
-    /// How many of the oldest are to go; the latest one never is. Pure.
+    /// Which are to go; the latest one never is. Pure.
+    ///
+    /// The index is in the order in which sessions were written, which need not be that in which they ended: a clock was set
+    /// back, or a crash was recovered late. So each is old by its own line alone, and of the others the first go.
     #[must_use]
-    pub fn surplus(&self, sessions: &[Known], now: Timestamp) -> usize {
-        let too_many = sessions.len().saturating_sub(self.sessions);
-        let too_old = self.age.map_or(0, |age| {
-            let is_old = |known: &Known| {
-                // What ended in time to come is not old: the clock was set back.
-                let since = known.ended_at.map(|ended| Duration::try_from(now.duration_since(ended)));
-                since.is_some_and(|since| since.is_ok_and(|since| since >= age))
-            };
-            // One before it that does not say when it ended is older still.
-            sessions.iter().rposition(is_old).map_or(0, |last| last + 1)
-        });
-        let too_large = self.bytes.map_or(0, |most| {
-            let mut room = most;
-            let fits = |known: &&Known| match room.checked_sub(known.bytes) {
-                Some(rest) => {
-                    room = rest;
-                    true
-                }
-                None => false,
-            };
-            sessions.len() - sessions.iter().rev().take_while(fits).count()
-        });
-        too_many.max(too_old).max(too_large).min(sessions.len().saturating_sub(1))
+    pub fn surplus(&self, sessions: &[Known], now: Timestamp) -> Vec<bool> {
+        let mut goes: Vec<bool> = sessions.iter().map(|known| self.is_too_old(known, now)).collect();
+        if let Some(latest) = goes.last_mut() {
+            *latest = false;
+        }
+        let (mut others, mut bytes) = (0_usize, 0_u64);
+        for (goes, known) in goes.iter_mut().zip(sessions).rev().filter(|(goes, _)| !**goes) {
+            bytes = bytes.saturating_add(known.bytes);
+            *goes = others > 0 && (others >= self.sessions || self.bytes.is_some_and(|most| bytes > most));
+            others += 1;
+        }
+        goes
+    }
+
+    /// Whether it ended too long ago. What does not say when is not old, and neither is what ended in time to come: the clock
+    /// was set back.
+    fn is_too_old(&self, known: &Known, now: Timestamp) -> bool {
+        let since = known.ended_at.and_then(|ended| Duration::try_from(now.duration_since(ended)).ok());
+        self.age.zip(since).is_some_and(|(age, since)| since >= age)
     }
 }
 
@@ -118,15 +117,18 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
         lines.retain(|(_, line)| with_directory(sessions, line).is_some());
     }
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(sessions, line, keep)).collect();
-    let surplus = keep.surplus(&known, Timestamp::now());
+    let goes = keep.surplus(&known, Timestamp::now());
+    let surplus = goes.iter().filter(|goes| **goes).count();
     if surplus == 0 && !was_killed {
         drop(lock);
         clear_away(sessions)?;
         return Ok(0);
     }
-    let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
+    let of =
+        |going: bool| lines.iter().zip(&goes).filter(move |(_, goes)| **goes == going).map(|(line, _)| line);
+    let rest: Vec<&[u8]> = of(false).map(|(text, _)| *text).collect();
     write_index(&new, &rest)?;
-    for (_, line) in &lines[..surplus] {
+    for (_, line) in of(true) {
         if let Some(id) = with_directory(sessions, line) {
             put_aside(sessions, &id)?;
         }
@@ -222,17 +224,37 @@ mod tests {
     fn the_oldest_go_until_number_age_and_size_are_kept() {
         let sessions = [known(10, 5), known(20, 5), known(30, 5), known(40, 5)];
         let now = Timestamp::from_second(50).unwrap();
-        let surplus = |keep: Keep| keep.surplus(&sessions, now);
+        let count = |goes: Vec<bool>| goes.into_iter().filter(|goes| *goes).count();
+        let surplus = |keep: Keep| count(keep.surplus(&sessions, now));
         let all = Keep::default();
         assert_eq!(surplus(all), 0);
         assert_eq!(surplus(Keep { sessions: 3, ..all }), 1);
         assert_eq!(surplus(Keep { age: Some(Duration::from_secs(25)), ..all }), 2);
         let set_back = Timestamp::from_second(-1_000_000).unwrap();
         let brief = Keep { age: Some(Duration::from_secs(25)), ..all };
-        assert_eq!(brief.surplus(&sessions, set_back), 0, "a clock that is set back makes nothing old");
+        assert_eq!(
+            count(brief.surplus(&sessions, set_back)),
+            0,
+            "a clock that is set back makes nothing old"
+        );
         assert_eq!(surplus(Keep { bytes: Some(19), ..all }), 1);
         assert_eq!(surplus(Keep { bytes: Some(0), ..all }), 3);
         assert_eq!(surplus(Keep { sessions: 1, bytes: Some(19), age: None }), 3);
+    }
+
+    #[test]
+    fn what_is_young_does_not_go_with_what_is_old_behind_it() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let keep = Keep { age: Some(Duration::from_secs(100)), ..Keep::default() };
+        let silent = Known { ended_at: None, bytes: 5 };
+        let sessions = [known(950, 5), known(10, 5), known(2_000, 5), silent, known(20, 5), known(990, 5)];
+        assert_eq!(keep.surplus(&sessions, now), [false, true, false, false, true, false]);
+        let two = Keep { sessions: 2, ..keep };
+        assert_eq!(two.surplus(&sessions, now), [true, true, true, false, true, false], "two of the others");
+        let small = Keep { bytes: Some(10), ..keep };
+        assert_eq!(small.surplus(&sessions, now), [true, true, true, false, true, false]);
+        assert_eq!(keep.surplus(&[known(10, 5)], now), [false], "the latest one stays");
+        assert!(keep.surplus(&[], now).is_empty());
     }
 
     fn index_of(log_dir: &LogDir) -> Entry {
