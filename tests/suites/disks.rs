@@ -80,6 +80,38 @@ fn a_full_log_directory_takes_no_older_rows_and_none_is_lost() {
 }
 
 #[test]
+fn a_log_directory_that_sessions_have_filled_gets_room_from_those_that_are_not_kept() {
+    for keep in ["--keep-sessions 2", "--keep-size 400K"] {
+        let outcome = Trace::inside(&format!(
+            "mkdir ../log ../kept; mount -t tmpfs -o size=2m none ../log
+             for i in 1 2 3 4; do {RUN} -q -- sh -c '{WORK}'; done; ls ../log/sessions | wc -l
+             cat /dev/zero >../log/full 2>/dev/null; {RUN} {keep} --session-id last -- sh -c 'exit 3'; echo status $?
+             ls -A ../log; mv ../log/sessions* ../kept; umount ../log; rmdir ../log; mv ../kept ../log"
+        ));
+        let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        assert_eq!(stdout, "4\nstatus 3\nfull\nsessions\nsessions.jsonl\n", "{}", outcome.stderr);
+        assert_eq!(troubles(&outcome), Vec::<&str>::new(), "{keep}");
+        let (names, index) = (outcome.session_names(), outcome.index());
+        assert!(names.len() < 4 && names.contains(&"last".to_owned()), "{keep}: {names:?}");
+        assert_eq!((index.len(), outcome.left().len()), (names.len(), 0), "{keep}");
+    }
+}
+
+#[test]
+fn an_index_that_has_no_room_for_a_line_gets_it_from_sessions_that_are_not_kept() {
+    let strace =
+        "strace -f -o strace.txt -P ../log/sessions.jsonl -e trace=write -e inject=write:error=ENOSPC:when=1";
+    let outcome = Trace::inside(&format!(
+        "{RUN} -q -- true; {RUN} -q -- true; {strace} {RUN} --keep-sessions 1 -- sh -c 'exit 3'; echo status $?
+         grep -c INJECTED strace.txt"
+    ));
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), "status 3\n1\n", "{}", outcome.stderr);
+    assert_eq!(troubles(&outcome), Vec::<&str>::new());
+    assert_eq!((outcome.left().len(), outcome.index().len()), (0, 1));
+    outcome.session().assert_whole();
+}
+
+#[test]
 fn rows_that_were_moved_before_the_log_directory_was_full_are_kept_too() {
     let outcome = Trace::inside(&format!(
         "mkdir ../log ../there; mount -t tmpfs -o size=192k none ../log

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::id::SessionId;
 use super::index;
 use super::lines::Lines;
+use super::retention::{self, Keep};
 use super::summary::Summary;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
@@ -34,6 +35,8 @@ pub struct LogDir {
     reader: Option<Reader>,
     /// Whoever writes several sessions brings them to the disk himself.
     synced_later: bool,
+    /// What stays of older sessions where there is no room for a new one.
+    keep: Option<Keep>,
 }
 
 /// Whether a log directory has a session.
@@ -108,7 +111,7 @@ impl LogDir {
         let place = LogPlace::made(path).map_err(unusable)?;
         let sessions = place.dirs().map_err(unusable)?.sessions;
         sessions.is_writable().map_err(unusable)?;
-        Ok(Self { place, reader: None, synced_later: false })
+        Ok(Self { place, reader: None, synced_later: false, keep: None })
     }
 
     /// Whether there is nothing of the name `id`. What can't be seen is told by whoever puts something there.
@@ -139,6 +142,24 @@ impl LogDir {
     #[must_use]
     pub fn synced_later(self) -> Self {
         Self { synced_later: true, ..self }
+    }
+
+    /// Where the disk is full, sessions that are not to be kept go before the one that is written.
+    #[must_use]
+    pub fn making_room(self, keep: Keep) -> Self {
+        Self { keep: Some(keep), ..self }
+    }
+
+    /// Whether there is more room now.
+    fn makes_room(&self) -> bool {
+        let removed = self.keep.as_ref().map_or(Ok(0), |keep| retention::apply(self, keep));
+        removed.map_or_else(
+            |error| {
+                log::warn!("old sessions in {} can't be removed ({error})", self.place.path().display());
+                false
+            },
+            |removed| removed > 0,
+        )
     }
 
     /// Where a log directory has the session `id`, if that is the one of `root` in that boot; it gets its line in the index
@@ -239,7 +260,14 @@ pub fn finish(
     let names = id.names(summary.pid).skip(usize::from(name == Name::Reserved));
     for name in names.filter(|name| log_dir.is_free(name)) {
         summary.session_id = name;
-        match write_session(log_dir, summary, lines) {
+        let written = match write_session(log_dir, summary, lines) {
+            // Otherwise it would stay full: what is old goes after a session that was written.
+            Err(FinishError::Write { why, .. }) if is_full(&why) && log_dir.makes_room() => {
+                write_session(log_dir, summary, lines)
+            }
+            written => written,
+        };
+        match written {
             // Somebody was faster.
             Err(FinishError::Exists { .. }) => {}
             done => return done,
@@ -264,7 +292,15 @@ fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> 
     match written {
         Ok(()) => {
             let index = index::of(&dirs.log);
-            let unindexed = index::append(&index, summary, log_dir.synced_later).err();
+            let appended = index::append(&index, summary, log_dir.synced_later);
+            let unindexed = match appended {
+                Err(why) if is_full(&why) && log_dir.makes_room() => {
+                    let summary = serde_json::to_value(summary);
+                    summary.map_err(io::Error::from).and_then(|told| index::repair(&index, id, told, || true))
+                }
+                appended => appended,
+            };
+            let unindexed = unindexed.err();
             let unindexed =
                 unindexed.map(|why| format!("the session has no line in {} ({why})", index.display()));
             Ok(Placed { path: dirs.sessions.whereabouts().join(id.as_str()), unindexed })
@@ -278,6 +314,11 @@ fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> 
             Err(FinishError::Write { path, why: source })
         }
     }
+}
+
+/// Whether there is no room for it.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn failed(entry: &Entry) -> impl Fn(io::Error) -> Failed {

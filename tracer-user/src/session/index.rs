@@ -229,7 +229,12 @@ fn append_line(mut file: &File, line: &[u8]) -> io::Result<()> {
     let torn: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
     let whole = [torn, line].concat();
     let written = file.write(&whole)?;
-    if written == whole.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    if written == whole.len() {
+        return Ok(());
+    }
+    // Most likely there was no room for the rest. A part is of no use to anybody.
+    file.set_len(end)?;
+    Err(io::ErrorKind::StorageFull.into())
 }
 
 #[cfg(test)]

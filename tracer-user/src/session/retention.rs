@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, OFlags, statat};
 use serde::Deserialize;
 
-use super::finish::{LogDir, read_summary};
+use super::finish::{LogDir, is_full, read_summary};
 use super::id::SessionId;
 use super::index::{self, Whose};
 use crate::record::dir::{Dir, Entry};
@@ -127,11 +127,18 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let of =
         |going: bool| lines.iter().zip(&goes).filter(move |(_, goes)| **goes == going).map(|(line, _)| line);
     let rest: Vec<&[u8]> = of(false).map(|(text, _)| *text).collect();
-    write_index(&new, &rest)?;
-    for (_, line) in of(true) {
-        if let Some(id) = with_directory(sessions, line) {
-            put_aside(sessions, &id)?;
+    let put_aside = || {
+        let mut there = of(true).filter_map(|(_, line)| with_directory(sessions, line));
+        there.try_for_each(|id| put_aside(sessions, &id))
+    };
+    match write_index(&new, &rest) {
+        // On a full disk there is room for it only afterwards. Lines without a directory are of no harm meanwhile.
+        Err(error) if is_full(&error) => {
+            put_aside()?;
+            clear_away(sessions)?;
+            write_index(&new, &rest)?;
         }
+        written => written.and_then(|()| put_aside())?,
     }
     new.rename(&path)?;
     // Nobody has to wait for the rest.
