@@ -415,6 +415,30 @@ fn a_line_that_the_index_did_not_take_is_added_by_a_recovery_and_until_then_only
 }
 
 #[test]
+fn a_session_without_its_line_gets_it_after_a_reboot_too_and_is_counted_by_retention() {
+    let outcome = Trace::inside(&format!(
+        "mkdir -p ../log/sessions.jsonl; {RUN} -q -- true; rmdir ../log/sessions.jsonl; rm -r ../run/tracer-0
+         {RECOVER}; {RUN} -q --keep-sessions 1 --session-id last -- true"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.contains("it had no line in the index"), "{stdout}\n{}", outcome.stderr);
+    assert_eq!((outcome.session_names(), outcome.index().len()), (vec!["last".to_owned()], 1));
+}
+
+#[test]
+fn a_session_that_gets_its_line_from_a_recovery_while_its_run_is_about_to_write_it_has_one() {
+    // The run is held up between its session's place and its line.
+    let strace = "strace -f -o strace.txt -e trace=renameat2 -e inject=renameat2:delay_exit=3000000:when=2";
+    let outcome = Trace::inside(&format!(
+        "{strace} {RUN} -q --session-id one -- true & until [ -e ../log/sessions/one ]; do :; done
+         {RECOVER}; wait"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.contains("it had no line in the index"), "{stdout}\n{}", outcome.stderr);
+    assert_eq!((outcome.index().len(), outcome.left().len()), (1, 0));
+}
+
+#[test]
 fn a_session_that_somebody_removed_before_it_had_its_line_is_not_made_again() {
     let outcome = Trace::inside(&format!(
         "mkdir -p ../log/sessions.jsonl; {RUN} -- true; rmdir ../log/sessions.jsonl; rm -r ../log/sessions/*

@@ -285,14 +285,15 @@ fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> 
         FinishError::Write { path, why }
     })?;
     let (staging, place) = (dirs.sessions.entry(name), dirs.sessions.entry(id.as_str()));
+    let index = index::of(&dirs.log);
+    let before = index::Before::now(&index);
     let written = build(&staging, summary, lines, log_dir).and_then(|()| {
         staging.rename_dir_to_new(&place).map_err(failed(&place))?;
         if log_dir.synced_later { Ok(()) } else { dirs.sessions.sync().map_err(failed_in(&dirs.sessions)) }
     });
     match written {
         Ok(()) => {
-            let index = index::of(&dirs.log);
-            let appended = index::append(&index, summary, log_dir.synced_later);
+            let appended = index::append(&index, summary, &before, log_dir.synced_later);
             let unindexed = match appended {
                 Err(why) if is_full(&why) && log_dir.makes_room() => {
                     let summary = serde_json::to_value(summary);
