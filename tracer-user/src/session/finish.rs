@@ -250,20 +250,23 @@ pub struct Placed {
 
 /// Writes the session. Afterwards its directory is in place, and the index has its line if that can be had. Where its id is
 /// another session's it is written under one beside it, and the summary says so: what was recorded is not lost by a name.
+///
+/// `in_place` is called in between: whoever has a line may be removed at any time, and must not be made again then.
 pub fn finish(
     log_dir: &LogDir,
     summary: &mut Summary<'_>,
     lines: &mut Lines,
     name: Name,
+    mut in_place: impl FnMut(),
 ) -> Result<Placed, FinishError> {
     let id = summary.session_id.clone();
     let names = id.names(summary.pid).skip(usize::from(name == Name::Reserved));
     for name in names.filter(|name| log_dir.is_free(name)) {
         summary.session_id = name;
-        let written = match write_session(log_dir, summary, lines) {
+        let written = match write_session(log_dir, summary, lines, &mut in_place) {
             // Otherwise it would stay full: what is old goes after a session that was written.
             Err(FinishError::Write { why, .. }) if is_full(&why) && log_dir.makes_room() => {
-                write_session(log_dir, summary, lines)
+                write_session(log_dir, summary, lines, &mut in_place)
             }
             written => written,
         };
@@ -276,7 +279,12 @@ pub fn finish(
     Err(FinishError::Exists { id, path: log_dir.place.path().to_owned() })
 }
 
-fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<Placed, FinishError> {
+fn write_session(
+    log_dir: &LogDir,
+    summary: &Summary<'_>,
+    lines: &mut Lines,
+    in_place: &mut impl FnMut(),
+) -> Result<Placed, FinishError> {
     let (id, me) = (&summary.session_id, builder());
     let name = format!(".{id}.{}_{}", me.pid, me.start.0);
     // Made again if somebody removed them since the start.
@@ -293,6 +301,7 @@ fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> 
     });
     match written {
         Ok(()) => {
+            in_place();
             let appended = index::append(&index, summary, &before, log_dir.synced_later);
             let unindexed = match appended {
                 Err(why) if is_full(&why) && log_dir.makes_room() => {
