@@ -379,7 +379,7 @@ fn a_session_that_is_there_is_not_replaced_on_such_a_file_system_either() {
 #[test]
 fn a_write_that_fails_costs_no_line() {
     let mut files = std::collections::BTreeSet::new();
-    for nth in 1..40 {
+    for nth in 1..48 {
         let outcome = with_errors("write", nth);
         let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
         let calls = std::fs::read_to_string(outcome.file("strace.txt")).unwrap();

@@ -6,11 +6,12 @@
 //! What was put aside is removed without the lock, which others wait for.
 //!
 //! An id may have several lines: somebody removed its directory by hand, and it was given again. The directory is that of one
-//! of them, by its summary, and goes with no other.
+//! of them, by its summary, and goes with no other. One that is nobody's is that of a session which has no line yet, or somebody
+//! who may write to it has changed its summary (W8): the last line of its id waits for a day, and then both go.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use rustix::fs::{AtFlags, OFlags, statat};
@@ -26,6 +27,9 @@ const REMOVED: &str = ".removed";
 
 /// How the index is called that is to be.
 const NEW_INDEX: &str = ".sessions.jsonl.new";
+
+/// How long a session may lack its line.
+const LACKS_LINE: Duration = Duration::from_hours(24);
 
 /// What stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +98,10 @@ struct Line {
 
 /// Removes what is not to be kept, and says how many sessions went.
 pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
+    apply_at(log_dir, keep, SystemTime::now())
+}
+
+fn apply_at(log_dir: &LogDir, keep: &Keep, now: SystemTime) -> io::Result<usize> {
     let dirs = log_dir.place().dirs()?;
     let (path, new, sessions) = (index::of(&dirs.log), dirs.log.entry(NEW_INDEX), &dirs.sessions);
     let was_killed = || new.found().is_ok_and(|found| found.is_some());
@@ -114,10 +122,17 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let was_killed = was_killed();
     if was_killed {
         // A session is in its place before it has a line, so these were removed.
-        lines.retain(|(_, line)| with_directory(sessions, line).is_some());
+        let there: Vec<bool> =
+            lines.iter().map(|(_, line)| directory(sessions, line, &lines).is_some()).collect();
+        let mut there = there.into_iter();
+        lines.retain(|_| there.next().unwrap_or(true));
     }
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(sessions, line, keep)).collect();
-    let goes = keep.surplus(&known, Timestamp::now());
+    let at = Timestamp::try_from(now).unwrap_or_else(|_| Timestamp::now());
+    let mut goes = keep.surplus(&known, at);
+    for (goes, (_, line)) in goes.iter_mut().zip(&lines).filter(|(goes, _)| **goes) {
+        *goes = directory(sessions, line, &lines).is_none_or(|dir| dir.may_go(sessions, now));
+    }
     let surplus = goes.iter().filter(|goes| **goes).count();
     if surplus == 0 && !was_killed {
         drop(lock);
@@ -128,8 +143,8 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
         |going: bool| lines.iter().zip(&goes).filter(move |(_, goes)| **goes == going).map(|(line, _)| line);
     let rest: Vec<&[u8]> = of(false).map(|(text, _)| *text).collect();
     let put_aside = || {
-        let mut there = of(true).filter_map(|(_, line)| with_directory(sessions, line));
-        there.try_for_each(|id| put_aside(sessions, &id))
+        let mut there = of(true).filter_map(|(_, line)| directory(sessions, line, &lines));
+        there.try_for_each(|dir| put_aside(sessions, &dir.id))
     };
     match write_index(&new, &rest) {
         // On a full disk there is room for it only afterwards. Lines without a directory are of no harm meanwhile.
@@ -154,14 +169,38 @@ fn mark_last(lines: &mut [(&[u8], Line)]) {
     }
 }
 
-/// The id of a line's session if that has its directory. What names no session has none. A directory whose summary can't be read
-/// is that of the last line.
-fn with_directory(sessions: &Dir, line: &Line) -> Option<SessionId> {
+/// A directory that goes with a line.
+struct Directory {
+    id: SessionId,
+    /// Its summary is that of no line.
+    is_nobodys: bool,
+}
+
+impl Directory {
+    /// Whether it may go now: it is not that of a session which gets its line in a moment.
+    fn may_go(&self, sessions: &Dir, now: SystemTime) -> bool {
+        let age = || sessions.entry(self.id.as_str()).open_dir().ok()?.age(now);
+        !self.is_nobodys || age().is_none_or(|age| age >= LACKS_LINE)
+    }
+}
+
+/// The directory of a line's session. What names no session has none. One whose summary can't be read, or is that of no line,
+/// is the last line's.
+fn directory(sessions: &Dir, line: &Line, lines: &[(&[u8], Line)]) -> Option<Directory> {
     let id: SessionId = line.whose.session_id.parse().ok()?;
     let place = sessions.entry(id.as_str());
-    let is_free = place.found().is_ok_and(|found| found.is_none());
-    let is_its_own = || read_summary::<Whose>(&place).map_or(line.is_last, |whose| whose == line.whose);
-    (!is_free && is_its_own()).then_some(id)
+    if place.found().is_ok_and(|found| found.is_none()) {
+        return None;
+    }
+    let Ok(whose) = read_summary::<Whose>(&place) else {
+        return line.is_last.then_some(Directory { id, is_nobodys: false });
+    };
+    if whose == line.whose {
+        return Some(Directory { id, is_nobodys: false });
+    }
+    let is_anothers =
+        || whose.session_id == line.whose.session_id && lines.iter().any(|(_, other)| other.whose == whose);
+    (line.is_last && !is_anothers()).then_some(Directory { id, is_nobodys: true })
 }
 
 fn known(sessions: &Dir, line: &Line, keep: &Keep) -> Known {
@@ -213,12 +252,12 @@ fn write_index(new: &Entry, lines: &[&[u8]]) -> io::Result<()> {
 mod tests {
     use std::fs;
     use std::path::PathBuf;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use jiff::Timestamp;
     use serde_json::json;
 
-    use super::{Keep, Known, apply};
+    use super::{Keep, Known, apply, apply_at};
     use crate::record::dir::Entry;
     use crate::session::finish::LogDir;
     use crate::session::index;
@@ -344,8 +383,29 @@ mod tests {
         session(&log_dir, "other", 9);
         let newer = json!({"session_id": "nightly", "pid": 8, "starttime_ticks": 5, "boot_id": "b"});
         fs::write(sessions(&log_dir).join("nightly/summary.json"), newer.to_string()).unwrap();
-        apply(&log_dir, &Keep { sessions: 1, ..Keep::default() }).unwrap();
-        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned(), "other".to_owned()], 1));
+        let one = Keep { sessions: 1, ..Keep::default() };
+        assert_eq!(apply(&log_dir, &one).unwrap(), 0);
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned(), "other".to_owned()], 2));
+        index::repair(&index_of(&log_dir), &"nightly".parse().unwrap(), newer, || true).unwrap();
+        assert_eq!(apply(&log_dir, &one).unwrap(), 2);
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned()], 1));
+    }
+
+    #[test]
+    fn who_changes_a_summary_does_not_keep_the_session_for_ever() {
+        let one = Keep { sessions: 1, ..Keep::default() };
+        let day = SystemTime::now() + Duration::from_hours(25);
+        for (id, pid) in [("a", 8), ("b", 8), ("b", 9), ("../..", 7)] {
+            let dir = crate::scratch();
+            let log_dir = log_dir(dir.path(), 0);
+            session(&log_dir, "a", 7);
+            session(&log_dir, "b", 9);
+            let changed = json!({"session_id": id, "pid": pid, "starttime_ticks": 5, "boot_id": "b"});
+            fs::write(sessions(&log_dir).join("a/summary.json"), changed.to_string()).unwrap();
+            assert_eq!(apply(&log_dir, &one).unwrap(), 0, "it may be another one that has no line yet");
+            assert_eq!(apply_at(&log_dir, &one, day).unwrap(), 1, "{changed}");
+            assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["b".to_owned()], 1), "{changed}");
+        }
     }
 
     #[test]
