@@ -10,6 +10,7 @@
 //! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
 //!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. [`report`]: what
 //!   is told of each file. [`under_way`]: what is told before that.
+//! - Last, sessions that are in their place without a line in the index get it, whoever left them so.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.

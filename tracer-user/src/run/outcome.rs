@@ -1,5 +1,6 @@
 //! What came of a run: the session, and what the person who waits is told.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -199,7 +200,9 @@ impl Outcome {
         };
         match session {
             Ok(Placed { unindexed: None, .. }) => clear_away(recording, enrolled),
-            Ok(Placed { unindexed: Some(why), .. }) => unlisted(recording, enrolled, is_marked, &why),
+            Ok(Placed { unindexed: Some(why), .. }) => {
+                unlisted(recording, enrolled.as_ref(), is_marked, &why);
+            }
             Err(_) => note_unwritten(enrolled),
         }
         outcome
@@ -272,8 +275,8 @@ fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
 fn note_finished(enrolled: &mut Enrolled) -> bool {
     let noted = enrolled.note_finished();
     match &noted {
-        // That there is no room was said where it first failed.
-        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+        // That there is no room was said where it first failed; and where there is no directory, nobody finds anything.
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::NotFound) => {
             log::info!("the enrollment sidecar can't be written again ({error})");
         }
         Err(error) => log::warn!("{} can't be written again ({error})", enrolled.path().display()),
@@ -283,7 +286,7 @@ fn note_finished(enrolled: &mut Enrolled) -> bool {
 }
 
 /// The session is in its place, without its line in the index: the sidecar stays, for a recovery to add it.
-fn unlisted(recording: Recording, enrolled: Option<Enrolled>, is_marked: bool, why: &str) {
+fn unlisted(recording: Recording, enrolled: Option<&Enrolled>, is_marked: bool, why: &str) {
     if enrolled.is_none() {
         return log::warn!("{why}");
     }
