@@ -20,7 +20,7 @@ use tests::{Ledger, Trace};
 /// Seconds for all storms together, unless told otherwise.
 const SECONDS: u64 = 40;
 /// Storms among which they are shared.
-const STORMS: u64 = 17;
+const STORMS: u64 = 18;
 /// Workers of a storm; more than processors, so that they also get into each other's way.
 const WORKERS: &str = "3";
 /// How much more memory tracer may have in the second half of a storm than in the first: what waits in the rings while
@@ -162,6 +162,12 @@ fn a_storm_of_kills() {
 fn a_storm_of_signals_that_are_handled() {
     let (seen, sent) = signals(&own("handled"));
     assert_eq!(i64::try_from(seen).unwrap(), sent, "signals seen and answered");
+}
+
+#[test]
+fn a_flood_of_signals() {
+    let (seen, sent) = signals(&own("flood"));
+    assert_eq!(i64::try_from(seen).unwrap(), sent, "signals seen and counted by whom they reached");
 }
 
 #[test]
