@@ -30,7 +30,7 @@ use tokio::io::Interest;
 use super::limits::Limits;
 use super::signals::Number;
 use super::spawn::Ends;
-use keys::{Keys, is_at_a_terminal};
+use keys::{Keys, is_at_a_foreign_terminal, is_at_a_terminal};
 use lookout::Lookout;
 use port::Port;
 use pty::Pty;
@@ -72,7 +72,9 @@ impl Streams {
     fn with_terminal(lookout: Option<Lookout>, all: bool, owner: Option<u32>) -> io::Result<(Self, Ends)> {
         // Decided by what stdin is, and not by whose turn it is: the command leads another session, in which it could not be
         // stopped for reading a terminal that is somebody else's at the moment.
-        let typed = is_at_a_terminal();
+        // Keys of a foreign terminal are only taken where that was asked for: who stays in the background behind `setsid` may
+        // have the terminal of a shell.
+        let typed = is_at_a_terminal() || (all && is_at_a_foreign_terminal());
         let (pty, inside) = Pty::open(owner)?;
         let (mut streams, mut ends) = (Self::default(), Ends::default());
         if all || typed {
@@ -147,10 +149,12 @@ impl Streams {
         seen
     }
 
-    /// Looks at what nobody tells of: whether tracer was brought to the foreground of its own terminal.
+    /// Looks at what nobody tells of: whether tracer was brought to the foreground of its own terminal, and the size of one that
+    /// is not its session's.
     pub(super) fn look_again(&mut self) {
         let is_typed_at_now = self.typed.as_mut().is_some_and(Keys::look);
-        if let Some(pty) = self.pty.as_ref().filter(|_| is_typed_at_now) {
+        let tells_nothing = self.typed.as_ref().is_some_and(Keys::come_from_a_foreign_terminal);
+        if let Some(pty) = self.pty.as_ref().filter(|_| is_typed_at_now || tells_nothing) {
             pty.resize();
         }
     }
