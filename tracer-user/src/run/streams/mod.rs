@@ -195,6 +195,13 @@ impl Streams {
         self.pty.is_some()
     }
 
+    /// Whether the command's own terminal is in lines, and all that it was to show is shown. `None`: it has none that is shown at
+    /// tracer's.
+    pub(super) fn shows_lines(&self) -> Option<bool> {
+        let pty = self.pty.as_ref().filter(|_| isatty(stdout()))?;
+        Some(pty.is_in_lines() && !self.is_held_up())
+    }
+
     /// The process group in the foreground of the command's terminal, where it has one.
     pub(super) fn foreground(&self) -> Option<Pid> {
         self.pty.as_ref()?.foreground()

@@ -80,6 +80,11 @@ impl Pty {
         tcgetpgrp(&self.master).ok()
     }
 
+    /// Whether it hands on whole lines, as to a program that draws no screen.
+    pub(super) fn is_in_lines(&self) -> bool {
+        tcgetattr(&self.master).is_ok_and(|settings| settings.local_modes.contains(LocalModes::ICANON))
+    }
+
     /// Whether its Ctrl-Z is among these keys, and it makes a signal of it.
     pub(super) fn stops_at(&self, keys: &[u8]) -> bool {
         !keys.is_empty()
