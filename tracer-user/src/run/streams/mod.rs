@@ -139,7 +139,7 @@ impl Streams {
     /// Does what can be done without waiting.
     pub(super) fn step(&mut self) -> Seen {
         let typed = self.typed.as_mut().map(Keys::step).unwrap_or_default();
-        let stops = self.pty.as_ref().is_some_and(|pty| pty.stops_at(typed));
+        let stops = self.pty.as_mut().is_some_and(|pty| pty.stops_at(typed));
         let seen = Seen { stops, ..together(self.output.iter_mut().map(Relay::step)) };
         // The terminal's relay is the last one. Where nobody takes its output any more the terminal hangs up, as one does
         // that nobody sits at: else the command would wait for somebody who is gone.
