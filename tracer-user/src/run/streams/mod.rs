@@ -174,11 +174,21 @@ impl Streams {
         together(self.output.iter_mut().map(Relay::take_rest))
     }
 
-    /// Takes the rest, and nothing after it.
-    pub(super) fn wind_up(&mut self) {
+    /// The command has ended. Nothing is typed any more, and its own terminal has hung up with it (`disassociate_ctty`,
+    /// drivers/tty/tty_jobctrl.c). True: of its pipes there is one that somebody may write to still.
+    pub(super) fn outlive_the_command(&mut self) -> bool {
         if let Some(typed) = &mut self.typed {
             typed.close();
         }
+        // The terminal's relay is the last one.
+        if let Some(terminal) = self.output.last_mut().filter(|_| self.pty.is_some()) {
+            terminal.wind_up();
+        }
+        self.output.iter().any(Relay::is_open)
+    }
+
+    /// Takes the rest, and nothing after it.
+    pub(super) fn wind_up(&mut self) {
         self.output.iter_mut().for_each(|relay| {
             relay.wind_up();
             relay.step();
