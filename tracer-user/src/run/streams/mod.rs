@@ -4,6 +4,7 @@
 //! |---|---|
 //! | usually | tracer's own descriptors: no byte passes through tracer |
 //! | output is looked at | a pipe for stdout and one for stderr; one for both where both are the same file |
+//! | the same, and stderr alone is a terminal | a terminal for stderr, which is nobody's session's: the job stays where it is |
 //! | the same, and stdout is a terminal | a terminal of its own in the place of each that is one |
 //! | `--pty` | a terminal of its own for all three |
 //!
@@ -43,6 +44,8 @@ pub(super) struct Streams {
     output: Vec<Relay>,
     typed: Option<Keys>,
     pty: Option<Pty>,
+    /// A terminal that is only written to, and at which nobody types: stderr's.
+    aside: Option<Pty>,
 }
 
 impl Streams {
@@ -63,6 +66,7 @@ impl Streams {
         ends.streams[1] = streams.pipe(stdout(), "stdout", lookout.as_ref(), owner)?;
         ends.streams[2] = match &ends.streams[1] {
             Some(pipe) if are_same(stdout(), stderr()) => Some(pipe.try_clone()?),
+            _ if isatty(stderr()) => Some(streams.terminal_aside(lookout, owner)?),
             _ => streams.pipe(stderr(), "stderr", lookout.as_ref(), owner)?,
         };
         Ok((streams, ends))
@@ -97,6 +101,15 @@ impl Streams {
         ends.terminal = Some(inside);
         streams.pty = Some(pty);
         Ok((streams, ends))
+    }
+
+    /// A terminal for stderr, where that alone is one: what reads stdout (`less`) may want the keys of tracer's.
+    fn terminal_aside(&mut self, lookout: Option<Lookout>, owner: Option<u32>) -> io::Result<OwnedFd> {
+        let (pty, inside) = Pty::open_aside(owner)?;
+        let from = Port::new(pty.outside()?, Interest::READABLE)?;
+        self.output.push(Relay::new(from, Port::output(stderr())?, "stderr").looking(lookout));
+        self.aside = Some(pty);
+        Ok(inside)
     }
 
     /// A pipe whose other end goes to one of tracer's streams, and that `owner` may open by its name (`/dev/stdout`). `None`:
@@ -175,7 +188,7 @@ impl Streams {
     }
 
     /// The command has ended. Nothing is typed any more, and its own terminal has hung up with it (`disassociate_ctty`,
-    /// drivers/tty/tty_jobctrl.c). True: of its pipes there is one that somebody may write to still.
+    /// drivers/tty/tty_jobctrl.c). True: of the others there is one that somebody may write to still.
     pub(super) fn outlive_the_command(&mut self) -> bool {
         if let Some(typed) = &mut self.typed {
             typed.close();
@@ -183,6 +196,9 @@ impl Streams {
         // The terminal's relay is the last one.
         if let Some(terminal) = self.output.last_mut().filter(|_| self.pty.is_some()) {
             terminal.wind_up();
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.let_go();
         }
         self.output.iter().any(Relay::is_open)
     }
@@ -222,9 +238,12 @@ impl Streams {
         if let Some(typed) = &mut self.typed {
             typed.resume();
         }
-        if let Some(pty) = &self.pty {
-            pty.resize();
-        }
+        self.resize();
+    }
+
+    /// Each terminal takes the size of tracer's.
+    fn resize(&self) {
+        self.pty.iter().chain(&self.aside).for_each(Pty::resize);
     }
 
     /// tracer is about to stand still: its terminal is as it was.
@@ -244,12 +263,12 @@ impl Streams {
 
     /// Something happened at tracer's own terminal, which the command's is to tell too. False: it has the same terminal.
     pub(super) fn keyed(&self, signal: Number) -> bool {
-        let Some(pty) = &self.pty else { return false };
-        match signal {
-            libc::SIGWINCH => pty.resize(),
-            _ => pty.signal(signal),
+        if signal == libc::SIGWINCH {
+            self.resize();
+        } else if let Some(pty) = &self.pty {
+            pty.signal(signal);
         }
-        true
+        self.pty.is_some()
     }
 }
 

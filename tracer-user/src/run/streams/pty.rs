@@ -10,8 +10,8 @@ use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize, isatty, tcgetattr, tcgetpgrp,
-    tcgetwinsize, tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, Winsize, isatty, tcgetattr,
+    tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 use super::keys::{is_at_a_terminal, is_typed_at};
@@ -24,7 +24,7 @@ const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel:
 pub(super) struct Pty {
     master: OwnedFd,
     /// So that somebody has it open at any time: a command may close its terminal, and open it again by its name.
-    _inside: OwnedFd,
+    inside: Option<OwnedFd>,
     /// What is typed next is a character, whatever it usually does.
     quotes: bool,
     /// What ends input.
@@ -52,9 +52,24 @@ impl Pty {
         }
         tcsetattr(&slave, OptionalActions::Now, &settings)?;
         let eof = settings.special_codes[SpecialCodeIndex::VEOF];
-        let pty = Self { master, _inside: slave.try_clone()?, quotes: false, eof };
+        let pty = Self { master, inside: Some(slave.try_clone()?), quotes: false, eof };
         pty.resize();
         Ok((pty, slave))
+    }
+
+    /// Opens one at which nobody types, and that changes nothing on the way: tracer's own terminal does that.
+    pub(super) fn open_aside(owner: Option<u32>) -> io::Result<(Self, OwnedFd)> {
+        let (pty, slave) = Self::open(owner)?;
+        let mut settings = tcgetattr(&slave)?;
+        settings.local_modes.remove(LocalModes::ECHO);
+        settings.output_modes.remove(OutputModes::OPOST);
+        tcsetattr(&slave, OptionalActions::Now, &settings)?;
+        Ok((pty, slave))
+    }
+
+    /// It ends with the last who has it open.
+    pub(super) fn let_go(&mut self) {
+        self.inside = None;
     }
 
     /// Another descriptor of the outside.
