@@ -6,7 +6,7 @@
 //!  ground         files   lock      rows           ─▶ rebuild ─▶ finish ─▶ remove both files
 //! ```
 //!
-//! - [`gates`]: the decision. [`scan`]: the ground. [`mod@claim`]: the lock. `sidecar`: what it is about.
+//! - [`gates`]: the decision. [`scan`]: the ground. `turns`: the order. [`mod@claim`]: the lock. `sidecar`: what it is about.
 //! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
 //!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. [`report`]: what
 //!   is told of each file. [`under_way`]: what is told before that.
@@ -23,6 +23,7 @@ pub mod rebuild;
 pub mod report;
 pub mod scan;
 mod sidecar;
+mod turns;
 pub mod under_way;
 mod write;
 
@@ -48,6 +49,7 @@ use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sideca
 use live::Live;
 pub use report::Report;
 use scan::{Found, Ground, Opened, Refused};
+use turns::Turns;
 use under_way::UnderWay;
 
 /// Younger files may be live.
@@ -55,12 +57,6 @@ pub const MIN_AGE: Duration = Duration::from_secs(30);
 
 /// Sessions that are brought to the disk together; so many locks are held.
 const AT_ONCE: usize = 64;
-
-/// Files of more bytes come last, the smallest of them first.
-const LARGE: u64 = 16 << 20;
-
-/// Names that are held at once.
-const NAMES: usize = 1 << 16;
 
 /// The most bytes that a trace file has, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
@@ -121,18 +117,14 @@ pub fn recover(
     let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
     let live = Live::new(&ground, request.reserved.as_ref());
     let recovery = Recovery { request, ground: &ground, live, boot_id, now };
-    let mut names: Vec<(u64, Vec<u8>)> = Vec::new();
+    let mut turns = Turns::new();
     let walked = ground.names(|name| {
-        names.push((recovery.turn(name), name.to_owned()));
-        if names.len() == NAMES {
-            let large = names.iter().filter(|(turn, _)| *turn > LARGE).count();
-            // Only where there are hardly any others, these are not left for the end.
-            let least = if large < NAMES / 2 { LARGE } else { u64::MAX };
-            let now = names.extract_if(.., |(turn, _)| *turn <= least).collect();
-            recovery.all(now, stop, &mut report);
+        let now = turns.take(recovery.turn(name), name.to_owned());
+        if !now.is_empty() {
+            recovery.all(&now, stop, &mut report);
         }
     });
-    recovery.all(names, stop, &mut report);
+    recovery.all(&turns.rest(), stop, &mut report);
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
 }
 
@@ -185,21 +177,17 @@ struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    /// When it is a name's turn, beside others. Whoever has little time, as a recovery beside a short run, is not to begin with
-    /// the same large file each time.
+    /// When it is a name's turn, beside others.
     fn turn(&self, name: &[u8]) -> u64 {
-        let size = self.ground.size(name).filter(|size| *size > LARGE);
         // What was left of a sidecar goes with its session, if there is one.
-        size.unwrap_or_else(|| u64::from(scan::kind(name) == Found::NewSidecar))
+        let small = || u64::from(scan::kind(name) == Found::NewSidecar);
+        self.ground.size(name).and_then(Turns::of_size).unwrap_or_else(small)
     }
 
-    /// Decides about names and does what was decided. While nobody reads the directory: some file systems hand on a name
-    /// again where another one changed meanwhile.
-    fn all(&self, mut names: Vec<(u64, Vec<u8>)>, stop: &AtomicBool, report: &mut impl FnMut(Report)) {
-        names.sort_unstable();
-        names.dedup();
+    /// Decides about names and does what was decided.
+    fn all(&self, names: &[Vec<u8>], stop: &AtomicBool, report: &mut impl FnMut(Report)) {
         let mut written = Vec::new();
-        for (_, name) in &names {
+        for name in names {
             if stop.load(Ordering::Relaxed) {
                 break;
             }

@@ -20,7 +20,8 @@ use crate::record::spool::Spool;
 use crate::record::trace_file::TraceFile;
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::clock::Clock;
-use crate::session::recording::{EVENT, Recording, SNAPSHOT};
+use crate::session::lines::{EVENT, SNAPSHOT};
+use crate::session::recording::Recording;
 use crate::session::text::decode;
 use crate::session::{replay, snapshot_row};
 

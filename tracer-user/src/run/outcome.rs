@@ -15,10 +15,11 @@ use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::Enrolled;
 use crate::session::finish::{LogDir, Name, Placed, finish};
-use crate::session::recording::{Figures, NOBODY, Recording, Told};
+use crate::session::recording::{NOBODY, Recording};
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
 use crate::session::text::{Text, for_terminal};
+use crate::session::told::{Figures, Told};
 use crate::session::verdict::order::{Order, Ordered};
 use crate::session::verdict::{Verdict, not_run};
 

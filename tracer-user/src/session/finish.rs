@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::id::SessionId;
 use super::index;
-use super::recording::Lines;
+use super::lines::Lines;
 use super::summary::Summary;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;

@@ -1,6 +1,6 @@
 //! A session: one root's life as files that scripts and dashboards read.
 //!
-//! - [`recording`]: a session in the making. [`finish`]: the one way in which it is written.
+//! - [`recording`]: a session in the making. [`lines`], [`told`]: what comes of it. [`finish`]: the one way in which it is written.
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`], [`target_row`]: the shapes, whose field names are a contract.
 //! - [`sum_up`]: a recording and how it ended into its summary.
 //! - [`peaks`]: the highest figures over a session's rows.
@@ -22,6 +22,7 @@ pub mod fence;
 pub mod finish;
 pub mod id;
 pub mod index;
+pub mod lines;
 mod patience;
 pub mod peaks;
 pub mod process_row;
@@ -34,4 +35,5 @@ pub mod sum_up;
 pub mod summary;
 pub mod target_row;
 pub mod text;
+pub mod told;
 pub mod verdict;

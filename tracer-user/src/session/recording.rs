@@ -3,7 +3,7 @@
 //! What lives is held; of what ended there are lines, here in the making and on disk once they are many.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 
 use bytes::Bytes;
 
@@ -12,13 +12,12 @@ use super::anomaly::detectors::Detectors;
 use super::anomaly::thresholds::Thresholds;
 use super::clock::Clock;
 use super::event_row::EventRow;
+use super::lines::Lines;
 use super::peaks::Peaks;
 use super::process_row::{Context, ProcessRow};
-use super::rows::Rows;
 use super::snapshot_row::SnapshotRow;
-use super::text::Text;
-use super::verdict::Verdict;
-use crate::kernel::event::{Comm, Event, Status, What};
+use super::told::{Figures, Told};
+use crate::kernel::event::{Event, Status, What};
 use crate::kernel::loss::Loss;
 use crate::process::cgroup::LimitHit;
 use crate::process::cwd::Directories;
@@ -29,16 +28,10 @@ use crate::process::settle::{outlives, settle};
 use crate::process::snapshot::Snapshot;
 use crate::process::stat::Stat;
 use crate::process::target::unresolved::After;
-use crate::process::target::{Resolver, TargetHistory, TraceTarget, Unresolved};
+use crate::process::target::{Resolver, TraceTarget, Unresolved};
 use crate::process::tree::Tree;
 use crate::record::log_place::LogPlace;
 use crate::record::scratch::Scratch;
-use crate::record::spool::Spool;
-
-/// How the line of an event begins.
-pub const EVENT: &[u8] = b"{\"event\":";
-/// How the line of a snapshot begins.
-pub const SNAPSHOT: &[u8] = b"{\"captured_at\":";
 
 /// The root of a session of which no event was seen.
 pub const NOBODY: Identity = Identity { pid: 0, start: Ticks(0) };
@@ -70,21 +63,6 @@ pub struct Recording {
     last_look: HashMap<u32, Option<Stat>>,
 }
 
-/// Figures over all processes whose lines are written.
-#[derive(Debug, Default)]
-pub struct Figures {
-    /// The root, once it ended or was settled.
-    pub root: Option<Member>,
-    /// The target, likewise.
-    pub target: Option<Member>,
-    /// CPU time of those that ended, µs; `None`: no such end was seen.
-    pub cpu_us: Option<u64>,
-    /// Those that outlived the root.
-    pub orphans: Vec<Member>,
-    /// The one with the highest peak resident set, and that peak in KiB.
-    pub largest: Option<(Member, u64)>,
-}
-
 impl Recording {
     /// One that begins now, and looks for its target with `resolver`. `redact` leaves arguments out;
     /// `scratch` is where a file for what is too much for memory is made.
@@ -96,15 +74,9 @@ impl Recording {
         redact: bool,
         scratch: Option<LogPlace>,
     ) -> Self {
-        let scratch = Scratch::new(scratch);
-        let lines = Lines {
-            events: Spool::in_memory(scratch.another()),
-            processes: Rows::new(scratch.another()),
-            anomalies: Rows::new(scratch),
-        };
         Self {
             tree: Tree::default(),
-            lines,
+            lines: Lines::new(&Scratch::new(scratch)),
             clock,
             directories: Directories::default(),
             resolver,
@@ -350,82 +322,5 @@ impl Recording {
             redact: self.redact,
         };
         (&mut self.lines, told)
-    }
-}
-
-/// All that is to be told of a recording.
-#[derive(Clone, Copy)]
-pub struct Told<'a> {
-    /// Figures over all processes.
-    pub figures: &'a Figures,
-    /// The tree.
-    pub tree: &'a Tree,
-    /// The highest figures.
-    pub peaks: &'a Peaks,
-    /// What snapshots lack.
-    pub unread: &'a Unread,
-    /// What somebody should look at: how often each kind.
-    pub anomalies: &'a [(&'static str, u64)],
-    /// The limit of a memory cgroup that was behind an OOM kill, and whose.
-    pub limit: Option<&'a (Identity, LimitHit)>,
-    /// The target.
-    pub target: Option<&'a TraceTarget>,
-    /// What it was called.
-    pub history: Option<&'a TargetHistory>,
-    /// Where boot time lies on the calendar.
-    pub clock: Clock,
-    /// Leaves arguments out.
-    pub redact: bool,
-}
-
-impl<'a> Told<'a> {
-    /// Why `member` ended.
-    #[must_use]
-    pub fn verdict(&self, member: &'a Member) -> Verdict<'a> {
-        let limit = self.limit.filter(|(id, _)| *id == member.id);
-        Verdict::of(member, limit.map(|(_, hit)| hit))
-    }
-
-    /// The target's usual comm: that of most rows, or without rows the one it was found under.
-    #[must_use]
-    pub fn tracked_comm(&self) -> Option<Text<'a>> {
-        let usual = self.peaks.tracked_comm().map(Comm::bytes);
-        usual.or(self.target.map(TraceTarget::comm)).map(Text)
-    }
-}
-
-/// The lines that are to stay.
-pub struct Lines {
-    /// Of events and snapshots, as they came.
-    pub events: Spool,
-    processes: Rows,
-    anomalies: Rows,
-}
-
-impl Lines {
-    /// Copies the lines of events, in kernel order.
-    pub fn copy_events(&mut self, to: &mut impl Write) -> io::Result<()> {
-        self.events.copy_lines(EVENT, to)
-    }
-
-    /// Copies the lines of snapshots, in the order in which they were taken.
-    pub fn copy_snapshots(&mut self, to: &mut impl Write) -> io::Result<()> {
-        self.events.copy_lines(SNAPSHOT, to)
-    }
-
-    /// Whether there is no anomaly.
-    #[must_use]
-    pub fn is_without_anomaly(&self) -> bool {
-        self.anomalies.is_empty()
-    }
-
-    /// Copies the lines of anomalies, in the order of their times.
-    pub fn copy_anomalies(&mut self, to: &mut impl Write) -> io::Result<()> {
-        self.anomalies.copy_to(to)
-    }
-
-    /// Copies the lines of processes, in the order in which they were forked.
-    pub fn copy_processes(&mut self, to: &mut impl Write) -> io::Result<()> {
-        self.processes.copy_to(to)
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::id::SessionId;
-use super::recording::Told;
 use super::summary::{Completeness, Largest, Orphan, Reason, SCHEMA_VERSION, Subtype, Summary};
 use super::target_row::TargetRow;
 use super::text::Text;
+use super::told::Told;
 use super::verdict::Verdict;
 use crate::process::member::Member;
 
