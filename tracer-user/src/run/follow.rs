@@ -162,7 +162,7 @@ impl<'a> Follower<'a> {
             self.woken(woken).await;
         }
         if let Some(live) = &mut self.live {
-            live.erase();
+            live.erase(self.streams.shows_lines());
         }
         self.see_the_dying_out().await;
         // Its priority is not for what follows; and the terminal is put back before tracer says anything on it.
@@ -197,7 +197,8 @@ impl<'a> Follower<'a> {
 
     /// The status line, where there is one.
     fn draw(&mut self) {
-        if let Some(live) = self.live.as_mut().filter(|live| live.is_due()) {
+        let due = |live: &&mut Live| live.is_due(self.streams.shows_lines());
+        if let Some(live) = self.live.as_mut().filter(due) {
             let (target_kb, tree_kb) = self.recording.rss_now_kb();
             live.draw(self.recording.tree.living().count(), target_kb, tree_kb);
         }
