@@ -165,9 +165,17 @@ fn a_storm_of_signals_that_are_handled() {
 }
 
 #[test]
-fn a_flood_of_signals() {
-    let (seen, sent) = signals(&own("flood"));
-    assert_eq!(i64::try_from(seen).unwrap(), sent, "signals seen and counted by whom they reached");
+fn a_flood_of_signals_beyond_what_anybody_can_write_down_costs_no_process_and_is_counted_to_the_last() {
+    let _alone = alone();
+    let seconds = share().to_string();
+    let ledger = Trace::case(["storm", "flood", &seconds, WORKERS]).within(10 * share() + 120).count();
+    let (told, sent) = signals(&ledger);
+    let lost = &ledger.summary["completeness"]["lost"];
+    let sum = told + lost["signal"].as_u64().unwrap();
+    assert_eq!(i64::try_from(sum).unwrap(), sent, "signals told and lost, and those that arrived");
+    assert_eq!(lost["signal"], self::lost(&ledger), "nothing else is: {lost}");
+    let rows = u64::try_from(ledger.processes()).unwrap();
+    assert_eq!((ledger.count("fork"), ledger.count("exec"), ledger.count("exit")), (rows, 1, rows));
 }
 
 #[test]
