@@ -3,12 +3,15 @@
 //! Whatever somebody does meanwhile to the directories above them, all that is written goes where it was to go when that was
 //! looked at. Only where one of the two was removed is it made again, by the same way and with the same objections.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
+
 use super::dir::Dir;
-use super::way;
+use super::{lookable, way};
 
 /// The directory of sessions, in the log directory.
 const SESSIONS: &str = "sessions";
@@ -99,9 +102,9 @@ pub fn existing_log(path: &Path) -> io::Result<Dir> {
 
 fn sessions_in(log: &Dir) -> io::Result<Dir> {
     let sessions = log.entry(SESSIONS);
-    match sessions.make_dir(0o755) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    match lookable::make(log, OsStr::new(SESSIONS)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
     }
     let opened = sessions.open_dir().map_err(|error| match error.raw_os_error() {
         Some(libc::ENOTDIR | libc::ELOOP) => {
