@@ -59,6 +59,47 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     assert_eq!((outcome.left(), outcome.session_count()), (before, 0));
 }
 
+/// Puts so many sidecars of tracers that died before their first row into the runtime directory.
+fn enrol(outcome: &Outcome, many: u32) {
+    // More than any kernel gives (PID_MAX_LIMIT).
+    const NOBODYS: u32 = 5_000_000;
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for pid in NOBODYS..NOBODYS + many {
+        let sidecar = serde_json::json!({
+            "schema_version": 2, "session_id": format!("many-{pid}"), "pid": pid, "boot_id": boot_id.trim(),
+            "starttime_ticks": 1, "comm": "sh", "enrolled_at": "2026-01-01T00:00:00.000000Z", "labels": {},
+            "log_dir": outcome.log(),
+        });
+        let name = format!("tracer_enrollment_{pid}_1.json");
+        fs::write(outcome.runtime().join(name), sidecar.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn a_recovery_that_can_not_tell_goes_on_to_its_end_and_fails_only_where_somebody_would_have_read() {
+    const MANY: u32 = 200;
+    for (stdout, code, words) in [
+        (">/dev/full", 125, "stdout can't be written (No space left"),
+        ("| head -1 >/dev/null", 0, ""),
+        ("| :", 0, ""),
+    ] {
+        for json in ["", "--json"] {
+            let outcome = Trace::command(["true"]).outcome();
+            enrol(&outcome, MANY);
+            let mut shell = std::process::Command::new("bash");
+            shell.args(["-c", &format!("\"$@\" {json} {stdout}; exit ${{PIPESTATUS[0]}}"), "bash"]);
+            shell.arg(tracer()).args(["recover", "--min-age", "0s", "--tmpfs-path"]);
+            shell.arg(outcome.runtime().parent().unwrap()).env("TRACER_TEST", "1");
+            let output = shell.output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), outcome.left().len()), (Some(code), 0), "{stdout}: {stderr}");
+            assert!(stderr.contains(words), "{stdout}: {stderr}");
+            assert_eq!(json.is_empty(), stderr.contains("200 recovered, 0 removed, 0 left"), "{stderr}");
+            assert_eq!(outcome.session_count(), 1 + MANY as usize);
+        }
+    }
+}
+
 #[test]
 fn four_recoveries_at_once_finish_twenty_crashes_once_each() {
     let wait = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; kill -9 $PPID";
