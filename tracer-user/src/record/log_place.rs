@@ -54,6 +54,16 @@ impl LogPlace {
         Ok(Self::new(path, Dirs { log, sessions }))
     }
 
+    /// Whether it could be made or taken, and written to, as far as that is seen without making anything.
+    pub fn can_be_made(path: &Path) -> io::Result<()> {
+        match existing_log(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => nearest_above(path)?.is_writable(),
+            Err(error) => Err(error),
+            Ok(log) if log.entry(SESSIONS).found()?.is_none() => log.is_writable(),
+            Ok(log) => open_sessions(&log)?.is_writable(),
+        }
+    }
+
     /// The directories as they are; `None`: they are not there.
     pub fn if_there(path: &Path) -> io::Result<Option<Dirs>> {
         match Self::existing(path) {
@@ -100,12 +110,26 @@ pub fn existing_log(path: &Path) -> io::Result<Dir> {
     alone(way::existing(path)?)
 }
 
+/// The nearest directory above `path` that is there.
+fn nearest_above(path: &Path) -> io::Result<Dir> {
+    let above =
+        path.ancestors().skip(1).map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let is_there = |found: &io::Result<Dir>| {
+        found.as_ref().err().is_none_or(|error| error.kind() != io::ErrorKind::NotFound)
+    };
+    above.map(way::existing).find(is_there).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+}
+
 fn sessions_in(log: &Dir) -> io::Result<Dir> {
-    let sessions = log.entry(SESSIONS);
     match lookable::make(log, OsStr::new(SESSIONS)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
+    open_sessions(log)
+}
+
+fn open_sessions(log: &Dir) -> io::Result<Dir> {
+    let sessions = log.entry(SESSIONS);
     let opened = sessions.open_dir().map_err(|error| match error.raw_os_error() {
         Some(libc::ENOTDIR | libc::ELOOP) => {
             let path = sessions.display();
