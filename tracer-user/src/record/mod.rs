@@ -5,11 +5,13 @@
 //! - [`spool`]: the lines of a session; [`trace_file`]: where they lie; [`older`]: where they go when they are many,
 //!   by `mover`.
 //! - [`scratch`]: a file without a name, for what is too much for memory.
-//! - [`log_place`]: the log directory, held open; [`way`]: how it is come to; [`dir`]: a directory by its descriptor.
+//! - [`log_place`]: the log directory, held open; [`way`]: how it is come to, `lookable`: how it is made;
+//!   [`dir`]: a directory by its descriptor.
 
 pub mod dir;
 pub mod enrollment;
 pub mod log_place;
+mod lookable;
 mod mover;
 pub mod older;
 pub mod runtime;

@@ -270,8 +270,7 @@ impl Recovery<'_> {
         report.session_id = Some(enrollment.session_id.clone());
         match report.decision.action {
             Action::Finish if self.request.dry_run => {
-                let waits = older::is_not_elsewhere(&enrollment).err();
-                report.error = waits.or_else(|| older::whole(&enrollment, trace?).err());
+                report.error = write::look(self.request, &enrollment, trace).err();
             }
             _ if self.request.dry_run => {}
             Action::Leave => {}

@@ -119,6 +119,13 @@ impl Ground {
         Ok(())
     }
 
+    /// How many sidecars there are, by their names.
+    pub fn sidecars(&self) -> io::Result<u64> {
+        let mut many = 0;
+        self.names(|name| many += u64::from(matches!(kind(name), Found::Sidecar(_))))?;
+        Ok(many)
+    }
+
     /// Whether anything has this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -164,6 +164,49 @@ fn a_dry_run_decides_the_same_and_changes_nothing() {
 }
 
 #[test]
+fn a_dry_run_promises_nothing_that_fails() {
+    let nothing = |_: &Host| {};
+    let log_is_a_file = |host: &Host| fs::write(host.log(), "").unwrap();
+    let above_is_a_link = |host: &Host| symlink("/proc/version", host.log()).unwrap();
+    let sessions_is_a_link = |host: &Host| {
+        fs::create_dir(host.log()).unwrap();
+        symlink(host.dir.path(), host.log().join("sessions")).unwrap();
+    };
+    let cases: [(&str, &str, &dyn Fn(&Host)); 6] = [
+        ("../x", "log", &nothing),
+        ("fine", "", &nothing),
+        ("fine", "log", &log_is_a_file),
+        ("fine", "log/below/it", &log_is_a_file),
+        ("fine", "log/below/it", &above_is_a_link),
+        ("fine", "log", &sessions_is_a_link),
+    ];
+    for (id, log_dir, prepare) in cases {
+        let host = Host::new();
+        prepare(&host);
+        host.enrol(NOBODYS, |it| it.session_id = id.to_owned());
+        host.trace(NOBODYS, &rows(NOBODYS));
+        let log_dir = (!log_dir.is_empty()).then(|| host.dir.path().join(log_dir));
+        let wet = Request { log_dir, ..host.request() };
+        let dry = reports(&Request { dry_run: true, ..wet.clone() });
+        let wet = reports(&wet);
+        assert!(one(&wet).error.is_some(), "{id}");
+        assert_eq!(one(&dry), one(&wet), "{id}");
+    }
+}
+
+#[test]
+fn a_dry_run_finds_a_session_in_its_place_and_adds_no_line() {
+    let host = Host::new();
+    host.crash(NOBODYS);
+    host.recover();
+    host.crash(NOBODYS);
+    fs::write(host.log().join("sessions.jsonl"), "").unwrap();
+    let dry = reports(&Request { dry_run: true, ..host.request() });
+    assert_eq!((one(&dry).error.as_deref(), host.lines("sessions.jsonl").len()), (None, 0));
+    assert_eq!((one(&host.recover()).error.as_deref(), host.lines("sessions.jsonl").len()), (None, 1));
+}
+
+#[test]
 fn a_torn_tail_and_damaged_lines_are_lost_alone() {
     let host = Host::new();
     host.enrol(NOBODYS, |_| {});

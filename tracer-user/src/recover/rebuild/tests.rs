@@ -118,6 +118,14 @@ fn rows_go_through_the_same_fold_and_give_the_same_session() {
 }
 
 #[test]
+fn who_ended_is_not_held_until_the_last_row() {
+    let events = [fork(ROOT, 1_000), fork(CHILD, 3_000), exit(CHILD, 6_000, "make", 0)];
+    let (mut before, mut after) = both(&events, &[]);
+    assert_eq!(before.take_ended(), [CHILD]);
+    assert_eq!(after.recording.take_ended(), [], "nobody asks a recovery");
+}
+
+#[test]
 fn a_shell_that_ran_nothing_is_the_target_of_a_crash_too() {
     let events = [fork(ROOT, 1_000), exec(ROOT, 2_000, "sh", b"sh\0-c\0while :; do :; done\0")];
     let (_, mut after) = both(&events, &[]);
