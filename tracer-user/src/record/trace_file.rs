@@ -5,12 +5,14 @@
 //! holds nobody up. Only where it is so slow that all the room is taken does the next line wait for it. What can't be moved
 //! stays, after one warning, and is tried again later.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+
+use super::dir::Entry;
 use super::mover::{Failed, Mover};
 use super::older::{self, Older};
 use super::scratch::Stretch;
@@ -29,6 +31,8 @@ pub struct Room {
 pub struct TraceFile {
     file: Arc<File>,
     path: PathBuf,
+    /// Its name, if it is not somebody else's who left it.
+    entry: Option<Entry>,
     /// Bytes written, with those that were moved.
     written: u64,
     /// Bytes that were moved.
@@ -51,20 +55,29 @@ struct Moving {
 }
 
 impl TraceFile {
-    /// Makes the file at `path`, which nobody may have.
-    pub fn create(path: PathBuf, room: Room) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
+    /// Makes the file, whose name nobody may have.
+    pub fn create(entry: Entry, room: Room) -> io::Result<Self> {
+        let file = made(&entry)?;
         let patience = room.limit / 2;
         let moving = Moving { room, mover: None, patience, busy: false, warned: false };
         let file = Arc::new(file);
-        Ok(Self { file, path, written: 0, moved: 0, older: None, moving: Some(moving) })
+        let path = entry.path().to_owned();
+        Ok(Self { file, path, entry: Some(entry), written: 0, moved: 0, older: None, moving: Some(moving) })
     }
 
     /// What a killed tracer left: its trace file, and its older rows if there are any.
     pub fn left(file: File, older: Option<File>) -> io::Result<Self> {
         let (written, moved) = (file.metadata()?.len(), older::moved(&file)?);
         let older = older.map(Arc::new);
-        Ok(Self { file: Arc::new(file), path: PathBuf::new(), written, moved, older, moving: None })
+        Ok(Self {
+            file: Arc::new(file),
+            path: PathBuf::new(),
+            entry: None,
+            written,
+            moved,
+            older,
+            moving: None,
+        })
     }
 
     /// Where it is.
@@ -199,8 +212,16 @@ impl TraceFile {
         if let Some(mover) = self.moving.as_ref().and_then(|moving| moving.mover.as_ref()) {
             mover.remove()?;
         }
-        super::remove(&self.path).map_err(|error| (self.path.clone(), error))
+        let Some(entry) = &self.entry else { return Ok(()) };
+        entry.remove().map_err(|error| (entry.path().to_owned(), error))
     }
+}
+
+fn made(entry: &Entry) -> io::Result<File> {
+    let file = entry.create()?;
+    // Wherever somebody cuts it off meanwhile, lines are lines.
+    rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -212,6 +233,7 @@ mod tests {
     use super::{Room, TraceFile};
     use crate::record::log_place::LogPlace;
     use crate::record::older::{self, Older};
+    use crate::record::way;
 
     const LIMIT: u64 = 64 << 10;
     const LINE: usize = 1000;
@@ -223,7 +245,8 @@ mod tests {
     fn trace(dir: &Path) -> TraceFile {
         let place = LogPlace::made(&dir.join("log")).unwrap();
         let older = Older { place, name: "older".to_owned() };
-        TraceFile::create(dir.join("trace"), Room { limit: LIMIT, older }).unwrap()
+        let entry = way::existing(dir).unwrap().entry("trace");
+        TraceFile::create(entry, Room { limit: LIMIT, older }).unwrap()
     }
 
     fn write(trace: &mut TraceFile, lines: std::ops::Range<usize>) {

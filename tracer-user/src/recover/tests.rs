@@ -32,7 +32,7 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let dir = crate::scratch();
-        let runtime = runtime::open(dir.path()).unwrap();
+        let runtime = runtime::open(dir.path()).unwrap().path().to_owned();
         Self { dir, runtime }
     }
 
@@ -61,7 +61,11 @@ impl Host {
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
         let mut enrollment = Enrollment { boot_id, ..made(pid, 5) };
         change(&mut enrollment);
-        drop(Enrolled::write(&self.runtime, &enrollment).unwrap());
+        drop(self.enrolled(&enrollment));
+    }
+
+    fn enrolled(&self, enrollment: &Enrollment) -> Enrolled {
+        Enrolled::write(&runtime::open(self.dir.path()).unwrap(), enrollment).unwrap()
     }
 
     fn trace(&self, pid: u32, text: &str) {
