@@ -274,6 +274,12 @@ fn rename_to_new((from_dir, from): (impl AsFd, &OsStr), (to_dir, to): (impl AsFd
     }
 }
 
+/// Whether a file has a name still, wherever that is.
+pub(super) fn has_name(file: &File) -> bool {
+    // What can't be asked was not removed.
+    rustix::fs::fstat(file).map_or(true, |found| found.st_nlink > 0)
+}
+
 fn is_same(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }

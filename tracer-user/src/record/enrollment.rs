@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::dir::{Dir, Entry};
+use super::dir::{Dir, Entry, has_name};
 use crate::process::identity::{Identity, Ticks};
 
 /// Version of the sidecar's shape. Version 1 had no comm.
@@ -170,6 +170,25 @@ impl Enrolled {
         (enrollment.unwritten, enrollment.wait_status) = (true, Some(wait_status));
         enrollment.lost_lines = lost_lines;
         self.write_again()
+    }
+
+    /// Whether it has its name still: nobody has removed it.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        has_name(&self.file)
+    }
+
+    /// The directory that it was put into.
+    #[must_use]
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Makes it again, there, after somebody removed it.
+    pub fn make_again(&mut self, dir: &Dir) -> io::Result<()> {
+        remove_new(dir, self.enrollment.root())?;
+        *self = Self::write(dir, &self.enrollment)?;
+        Ok(())
     }
 
     fn write_again(&mut self) -> io::Result<()> {

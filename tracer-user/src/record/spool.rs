@@ -111,7 +111,7 @@ impl Spool {
     /// There will be no session, so all that stays is the file: it is asked once more for the lines that it did not take.
     /// How many lines are lost.
     pub fn save(&mut self) -> u64 {
-        let Some(file) = &mut self.file else { return self.lines };
+        let Some(file) = self.file.as_mut().filter(|file| file.is_there()) else { return self.lines };
         let mut from = BufReader::new(self.scratch.part(0, u64::MAX).chain(self.memory.as_slice()));
         let mut line = Vec::new();
         while let Ok(1..) = from.read_until(b'\n', &mut line)
@@ -130,6 +130,23 @@ impl Spool {
             // After a time without a file there was much more.
             self.memory.shrink_to(2 * IN_MEMORY);
         }
+    }
+
+    /// Whether nobody has removed the trace file, if there is one.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.file.as_ref().is_none_or(TraceFile::is_there)
+    }
+
+    /// Where the trace file is, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| file.path().to_owned())
+    }
+
+    /// Makes the trace file again, there, after somebody removed it.
+    pub fn make_again(&mut self, dir: &Dir) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.make_again(dir))
     }
 
     /// How many lines there are.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use super::dir::Entry;
+use super::dir::{Dir, Entry, has_name};
 use super::mover::{Failed, Mover};
 use super::older::{self, Older};
 use super::scratch::Stretch;
@@ -57,7 +57,8 @@ struct Moving {
 impl TraceFile {
     /// Makes the file, whose name nobody may have.
     pub fn create(entry: Entry, room: Room) -> io::Result<Self> {
-        let file = made(&entry)?;
+        let file = entry.create()?;
+        append_only(&file)?;
         let patience = room.limit / 2;
         let moving = Moving { room, mover: None, patience, busy: false, warned: false };
         let file = Arc::new(file);
@@ -78,6 +79,31 @@ impl TraceFile {
             older,
             moving: None,
         })
+    }
+
+    /// Whether it has its name still: nobody has removed it.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        has_name(&self.file)
+    }
+
+    /// Makes it again in `dir`, with the rows that it holds, after somebody removed it.
+    pub fn make_again(&mut self, dir: &Dir) -> io::Result<()> {
+        self.hear(true);
+        let entry = dir.entry(self.path.file_name().unwrap_or_default());
+        let file = entry.create()?;
+        let filled = file
+            .set_len(self.moved)
+            .and_then(|()| older::copy(&self.file, &file, self.moved, self.written))
+            .and_then(|()| append_only(&file));
+        if let Err(error) = filled {
+            // What it has of the rows is in the other one too, as long as this process lives.
+            let _ = entry.remove();
+            return Err(error);
+        }
+        (self.file, self.path) = (Arc::new(file), entry.path().to_owned());
+        self.entry = Some(entry);
+        Ok(())
     }
 
     /// Where it is.
@@ -139,7 +165,7 @@ impl TraceFile {
             return self.hear(full);
         }
         if moving.mover.is_none() {
-            match Mover::start(&self.file, &self.path, &moving.room.older) {
+            match Mover::start(&self.path, &moving.room.older) {
                 Ok(mover) => {
                     self.older = Some(mover.older());
                     moving.mover = Some(mover);
@@ -147,7 +173,8 @@ impl TraceFile {
                 Err(failed) => return self.take_note(Some(Err(failed))),
             }
         }
-        let asked = moving.mover.as_ref().is_some_and(|mover| mover.ask(self.moved, self.written));
+        let asked =
+            moving.mover.as_ref().is_some_and(|mover| mover.ask(&self.file, self.moved, self.written));
         moving.busy = asked;
     }
 
@@ -217,11 +244,9 @@ impl TraceFile {
     }
 }
 
-fn made(entry: &Entry) -> io::Result<File> {
-    let file = entry.create()?;
-    // Wherever somebody cuts it off meanwhile, lines are lines.
-    rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
-    Ok(file)
+/// Wherever somebody cuts it off meanwhile, lines are lines.
+fn append_only(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fcntl_setfl(file, OFlags::APPEND)?)
 }
 
 #[cfg(test)]
@@ -333,6 +358,25 @@ mod tests {
             trace.remove().unwrap();
             assert_eq!(std::fs::read_dir(dir.path().join("log/sessions")).unwrap().count(), 0, "{removed}");
         }
+    }
+
+    #[test]
+    fn it_is_made_again_after_somebody_removed_it_and_goes_on() {
+        let dir = crate::scratch();
+        let mut trace = trace(dir.path());
+        write(&mut trace, 0..200);
+        std::fs::remove_file(dir.path().join("trace")).unwrap();
+        assert!(!trace.is_there());
+        trace.make_again(&way::existing(dir.path()).unwrap()).unwrap();
+        assert!(trace.is_there() && trace.moved > 0);
+        write(&mut trace, 200..400);
+        assert_eq!(text(&mut trace), all(0..400));
+        // As whoever comes after a kill finds it.
+        let at = |name: &str| File::open(dir.path().join(name)).unwrap();
+        let mut left = TraceFile::left(at("trace"), Some(at("log/sessions/older"))).unwrap();
+        assert_eq!((text(&mut left), left.moved), (all(0..400), trace.moved));
+        trace.remove().unwrap();
+        assert!(!dir.path().join("trace").exists());
     }
 
     #[test]
