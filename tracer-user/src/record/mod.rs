@@ -19,11 +19,3 @@ pub mod scratch;
 pub mod spool;
 pub mod trace_file;
 pub mod way;
-
-/// Removes a file. If somebody did that already, it is done.
-fn remove(path: &std::path::Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}

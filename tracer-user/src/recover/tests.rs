@@ -32,7 +32,7 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let dir = crate::scratch();
-        let runtime = runtime::open(dir.path()).unwrap();
+        let runtime = runtime::open(dir.path()).unwrap().path().to_owned();
         Self { dir, runtime }
     }
 
@@ -61,7 +61,11 @@ impl Host {
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
         let mut enrollment = Enrollment { boot_id, ..made(pid, 5) };
         change(&mut enrollment);
-        drop(Enrolled::write(&self.runtime, &enrollment).unwrap());
+        drop(self.enrolled(&enrollment));
+    }
+
+    fn enrolled(&self, enrollment: &Enrollment) -> Enrolled {
+        Enrolled::write(&runtime::open(self.dir.path()).unwrap(), enrollment).unwrap()
     }
 
     fn trace(&self, pid: u32, text: &str) {
@@ -127,6 +131,14 @@ fn older_rows(host: &Host, id: &str, boot_id: &str, root: Identity) -> Entry {
 fn one(reports: &[Report]) -> &Report {
     assert_eq!(reports.len(), 1, "{reports:#?}");
     &reports[0]
+}
+
+#[test]
+fn a_trace_file_may_be_of_any_size_that_was_written() {
+    let limit = super::TRACE_LIMIT;
+    assert!(!super::is_blown_up(limit, 0), "so much is read in any case");
+    assert!(super::is_blown_up(limit + 1, 4096));
+    assert!(!super::is_blown_up(10 * limit, 10 * limit), "a log directory without room leaves it all here");
 }
 
 #[test]

@@ -119,7 +119,10 @@ fn conclude(
         exit_code: Some(-1),
         exit_signal: None,
         reason: Reason::Crashed,
-        verdict: if enrollment.unwritten { of_unwritten(member) } else { Verdict::of_crash(member) },
+        verdict: match enrollment.unwritten {
+            true => of_unwritten(member, enrollment.lost_lines),
+            false => Verdict::of_crash(member),
+        },
         root: &root,
         ended_ns: if last_ns == 0 { enrolled_ns } else { last_ns },
         boot_id: &enrollment.boot_id,

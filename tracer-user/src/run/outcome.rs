@@ -197,7 +197,10 @@ impl Outcome {
         match session {
             Ok(Placed { unindexed: None, .. }) => clear_away(recording, enrolled),
             Ok(Placed { unindexed: Some(why), .. }) => mark(recording, enrolled, &why),
-            Err(_) => note_unwritten(enrolled),
+            Err(error) => {
+                let kept = keep(recording, enrolled, facts.ended);
+                return Self { session: Err(error + &kept), ..outcome };
+            }
         }
         outcome
     }
@@ -276,12 +279,24 @@ fn mark(recording: Recording, enrolled: Option<Enrolled>, why: &str) {
     }
 }
 
-/// There is no session, and the person who waits is told so: the sidecar says it to the recovery that makes one.
-fn note_unwritten(enrolled: Option<Enrolled>) {
-    if let Some(Err(error)) = enrolled.map(Enrolled::note_unwritten) {
-        // Without the mark it looks like the session of a tracer that was killed, and is there all the same.
-        log::info!("the enrollment sidecar can't be written again ({error})");
-    }
+/// There is no session, and the person who waits is told so: the sidecar says it to the recovery that makes one. Returns what
+/// that will lack, in words.
+fn keep(mut recording: Recording, enrolled: Option<Enrolled>, ended: Ended) -> String {
+    let lost = recording.lines.events.save();
+    let Some(enrolled) = enrolled else {
+        return format!("; all its lines ({lost}) were in memory, and are lost");
+    };
+    let path = enrolled.path().display().to_string();
+    let unmarked = enrolled.note_unwritten(ended.status, lost).err();
+    let lost = match lost {
+        0 => String::new(),
+        1 => "; 1 line that was in memory is lost".to_owned(),
+        lost => format!("; {lost} lines that were in memory are lost"),
+    };
+    // Without the mark it looks like the session of a tracer that was killed, and is there all the same.
+    let unmarked =
+        unmarked.map(|why| format!("; {path} can't be written again ({why}), so it will look like a crash"));
+    lost + &unmarked.unwrap_or_default()
 }
 
 /// The root; if even its events were lost, whom tracer started, and what `wait` told.

@@ -14,6 +14,7 @@ use crate::record::enrollment::made;
 use crate::record::log_place::LogPlace;
 use crate::record::older::Older;
 use crate::record::trace_file::{Room, TraceFile};
+use crate::record::way;
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::clock::Clock;
 use crate::session::recording::Recording;
@@ -78,7 +79,7 @@ fn both(events: &[Event], snapshots: &[Snapshot]) -> (Recording, Rebuilt) {
     let place = LogPlace::made(dir.path()).unwrap();
     let older = Older { place, name: "older".to_owned() };
     let room = Room { limit: 1 << 20, older };
-    recording.lines.events.to_file(dir.path(), ROOT, room).unwrap();
+    recording.lines.events.to_file(&way::existing(dir.path()).unwrap(), ROOT, room).unwrap();
     let file = std::fs::File::open(dir.path().join("tracer_trace_5000000_5.jsonl")).unwrap();
     let enrollment = made(ROOT.pid, ROOT.start.0);
     let file = TraceFile::left(file, None).unwrap();
