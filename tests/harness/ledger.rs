@@ -63,8 +63,8 @@ struct ProcessLine {
 }
 
 impl Ledger {
-    /// Reads the one session of a run, which lacks nothing. What every session promises is held on the way: order, one fork,
-    /// one end and one row for each process.
+    /// Reads the one session of a run. What every session promises that lacks nothing is held on the way: order, one fork,
+    /// one end and one row for each process. Whether it lacks something is for the test to say.
     ///
     /// # Panics
     /// If the session breaks one of these promises.
@@ -75,8 +75,8 @@ impl Ledger {
         let dir = &sessions[0];
         let summary: Value = serde_json::from_slice(&fs::read(dir.join("summary.json")).unwrap()).unwrap();
         assert_shape("summary", &summary);
-        // Else what follows would say of an event that was counted as lost that it is out of order.
-        assert_eq!(summary["completeness"]["state"], "complete", "{}", summary["completeness"]);
+        // Else an event that was counted as lost would be one out of order.
+        let is_whole = summary["completeness"]["state"] == "complete";
         let (mut order, mut events, mut children) = (Order::default(), BTreeMap::new(), HashMap::new());
         each_line(dir, "events", |line| {
             let event: EventLine<'_> = serde_json::from_slice(line).unwrap();
@@ -87,14 +87,16 @@ impl Ledger {
                 *children.entry(pid).or_default() += 1;
             }
             let (kind, process) = (event.event, (event.pid, event.starttime_ticks));
-            order.see(&Told { kind, ktime_ns: event.ktime_ns, process, parent });
+            if is_whole {
+                order.see(&Told { kind, ktime_ns: event.ktime_ns, process, parent });
+            }
         });
         let (mut ends, mut outside) = (BTreeMap::new(), 0);
         each_line(dir, "processes", |line| {
             let row: ProcessLine = serde_json::from_slice(line).unwrap();
             let process = (row.pid, row.starttime_ticks);
             let had = (order.forked.remove(&process), order.exited.remove(&process).is_some());
-            assert_eq!(had, (true, true), "one row, a fork and an exit for process {process:?}");
+            assert!(!is_whole || had == (true, true), "one row, a fork and an exit for process {process:?}");
             *ends.entry((row.ns_pid, row.status(), row.pid_ns)).or_default() += 1;
             if row.is_root {
                 outside = row.pid_ns;

@@ -62,6 +62,54 @@ fn a_full_log_directory_keeps_the_session_for_a_recovery() {
 }
 
 #[test]
+fn a_runtime_directory_that_is_full_too_costs_lines_and_both_the_run_and_the_recovery_say_so() {
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log; mount -t tmpfs -o size=64k none ../log; mount -t tmpfs -o size=64k none ../run
+         {RUN} -- sh -c '{WORK}'; echo status $?; cat ../run/tracer-0/tracer_enrollment_* >sidecar
+         {ELSEWHERE}; umount ../log ../run; rmdir ../log; mv ../there ../log"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.starts_with("status 3\n") && stdout.contains("recovered"), "{stdout}\n{}", outcome.stderr);
+    let error = outcome.stderr.lines().find(|line| line.contains("no session was written")).unwrap();
+    let words: Vec<&str> = error.split_whitespace().collect();
+    let lines = words.iter().position(|word| *word == "lines").unwrap();
+    let lost: u64 = words[lines - 1].parse().unwrap();
+    assert!(lost > 100 && error.ends_with("that were in memory are lost"), "{error}");
+    let sidecar: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(outcome.file("sidecar")).unwrap()).unwrap();
+    tests::schema::assert_shape("enrollment", &sidecar);
+    assert_eq!((&sidecar["wait_status"], &sidecar["lost_lines"]), (&0x300.into(), &lost.into()));
+    let session = outcome.session();
+    let verdict = &session.summary["verdict"];
+    let sentence = verdict["sentence"].as_str().unwrap();
+    assert!(
+        sentence.contains("exited with code 3") && sentence.contains(&format!("{lost} lines")),
+        "{sentence}"
+    );
+    assert_eq!((&verdict["cause"], &verdict["exit_code"]), (&"exited_non_zero".into(), &3.into()));
+    // Fork, exec and end of 150 programs and of sh itself, and a snapshot a second.
+    let events = ["fork", "exec", "exit"].map(|kind| session.events(kind).len());
+    let rows = events.iter().sum::<usize>() as u64 + session.snapshots.len() as u64 + lost;
+    assert!((3 * 151..3 * 151 + 100).contains(&rows), "each line is there, or is counted: {rows}");
+}
+
+#[test]
+fn a_line_in_the_index_that_is_missing_is_noted_on_a_full_runtime_directory_too() {
+    let fill = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; cat /dev/zero >../run/full";
+    let outcome = Trace::inside(&format!(
+        "mount -t tmpfs -o size=64k none ../run; mkdir -p ../log/sessions.jsonl
+         {RUN} -- sh -c '{fill}; exit 3' >/dev/null; echo status $?; ls ../run/tracer-0; rmdir ../log/sessions.jsonl; {RECOVER}
+         rm -r ../run/tracer-0 ../run/full; umount ../run"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert!(lines[0] == "status 3" && lines[1].contains("enrollment"), "{stdout}\n{}", outcome.stderr);
+    assert_eq!(lines.len(), 3, "only the sidecar stays: {stdout}");
+    let session = outcome.session();
+    assert_eq!((&session.summary["subtype"], session.index.len()), (&"failed".into(), 1));
+}
+
+#[test]
 fn a_full_log_directory_takes_no_older_rows_and_none_is_lost() {
     let outcome = Trace::inside(&format!(
         "mkdir ../log ../there; mount -t tmpfs -o size=24k none ../log
@@ -190,9 +238,15 @@ fn older_rows_on_a_disk_that_became_read_only_are_in_a_session_elsewhere_once() 
 
 #[test]
 fn a_runtime_directory_that_crashes_have_filled_is_no_reason_not_to_recover_elsewhere() {
+    for argument in [0, 5000] {
+        recovers_elsewhere_from_a_full_runtime_directory(argument);
+    }
+}
+
+fn recovers_elsewhere_from_a_full_runtime_directory(argument: usize) {
     let outcome = Trace::inside(&format!(
-        "mount -t tmpfs -o size=256k none ../run
-         {RUN} -q -- sh -c 'until ls ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID' >/dev/null 2>&1
+        "mount -t tmpfs -o size=256k none ../run; A=$(printf %{argument}s .)
+         {RUN} -q -- sh -c 'until ls ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID' \"$A\" >/dev/null 2>&1
          while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
          cat /dev/zero >../run/full 2>/dev/null; rm -r ../log; true >../log
          strace -y -o strace.txt -e trace=renameat2 -e inject=renameat2:signal=KILL:when=1+ \
@@ -204,6 +258,48 @@ fn a_runtime_directory_that_crashes_have_filled_is_no_reason_not_to_recover_else
     assert!(stdout.contains("recovered") && stdout.ends_with("\n0\n"), "{stdout}\n{}", outcome.stderr);
     let session = outcome.session();
     assert_eq!((&session.summary["subtype"], session.index.len()), (&"crashed".into(), 1));
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_the_commands_and_tracer_takes_no_harm_by_it() {
+    let outcome =
+        Trace::inside(&format!("ulimit -S -f 40; {RUN} -- sh -c 'ulimit -f; {WORK}'; echo status $?"));
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), "40\nstatus 3\n", "{}", outcome.stderr);
+    assert_eq!(troubles(&outcome), Vec::<&str>::new());
+    let session = outcome.session();
+    session.assert_whole();
+    assert_eq!(session.processes.len(), 151);
+    let crash = WORK.replace("exit 3", "kill -9 $PPID");
+    let outcome = Trace::inside(&format!(
+        "{RUN} -q -- sh -c '{crash}'; while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         ulimit -S -f 40; {RECOVER}"
+    ));
+    assert_eq!(outcome.session().processes.len(), 151);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_that_tracer_may_not_raise_is_told_before_anything_runs() {
+    let run = format!("setpriv --bounding-set=-sys_resource {RUN}");
+    let outcome = Trace::inside(&format!("ulimit -f 40; exec {run} -- touch ran"));
+    assert_eq!(outcome.status.code(), Some(125), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("blocks of 512 bytes in a file, and the limit is 40"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains("ulimit -f 131072") && !outcome.file("ran").exists(),
+        "{}",
+        outcome.stderr
+    );
+    let outcome = Trace::inside(&format!("ulimit -S -f 40; exec {run} -- sh -c 'ulimit -f; exit 3'"));
+    assert_eq!(
+        (outcome.status.code(), &*outcome.stdout),
+        (Some(3), b"40\n".as_slice()),
+        "{}",
+        outcome.stderr
+    );
+    outcome.session().assert_whole();
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn a_retention_that_is_killed_between_any_two_system_calls_is_finished_by_the_ne
     run("first", []);
     let keep = ["--keep-sessions", "1"];
     let calls = Calls::of(&outcome.run("calm", keep));
-    let from = calls.from("unlink", "tracer_enrollment_");
+    let from = calls.from("unlinkat", "tracer_enrollment_");
     let places = calls.kill_at_each(
         from,
         |name| name != "munmap" && name != "close",

@@ -20,7 +20,7 @@ use tests::{Ledger, Trace};
 /// Seconds for all storms together, unless told otherwise.
 const SECONDS: u64 = 40;
 /// Storms among which they are shared.
-const STORMS: u64 = 17;
+const STORMS: u64 = 18;
 /// Workers of a storm; more than processors, so that they also get into each other's way.
 const WORKERS: &str = "3";
 /// How much more memory tracer may have in the second half of a storm than in the first: what waits in the rings while
@@ -162,6 +162,20 @@ fn a_storm_of_kills() {
 fn a_storm_of_signals_that_are_handled() {
     let (seen, sent) = signals(&own("handled"));
     assert_eq!(i64::try_from(seen).unwrap(), sent, "signals seen and answered");
+}
+
+#[test]
+fn a_flood_of_signals_beyond_what_anybody_can_write_down_costs_no_process_and_is_counted_to_the_last() {
+    let _alone = alone();
+    let seconds = share().to_string();
+    let ledger = Trace::case(["storm", "flood", &seconds, WORKERS]).within(10 * share() + 120).count();
+    let (told, sent) = signals(&ledger);
+    let lost = &ledger.summary["completeness"]["lost"];
+    let sum = told + lost["signal"].as_u64().unwrap();
+    assert_eq!(i64::try_from(sum).unwrap(), sent, "signals told and lost, and those that arrived");
+    assert_eq!(lost["signal"], self::lost(&ledger), "nothing else is: {lost}");
+    let rows = u64::try_from(ledger.processes()).unwrap();
+    assert_eq!((ledger.count("fork"), ledger.count("exec"), ledger.count("exit")), (rows, 1, rows));
 }
 
 #[test]

@@ -59,6 +59,47 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
     assert_eq!((outcome.left(), outcome.session_count()), (before, 0));
 }
 
+/// Puts so many sidecars of tracers that died before their first row into the runtime directory.
+fn enrol(outcome: &Outcome, many: u32) {
+    // More than any kernel gives (PID_MAX_LIMIT).
+    const NOBODYS: u32 = 5_000_000;
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for pid in NOBODYS..NOBODYS + many {
+        let sidecar = serde_json::json!({
+            "schema_version": 2, "session_id": format!("many-{pid}"), "pid": pid, "boot_id": boot_id.trim(),
+            "starttime_ticks": 1, "comm": "sh", "enrolled_at": "2026-01-01T00:00:00.000000Z", "labels": {},
+            "log_dir": outcome.log(),
+        });
+        let name = format!("tracer_enrollment_{pid}_1.json");
+        fs::write(outcome.runtime().join(name), sidecar.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn a_recovery_that_can_not_tell_goes_on_to_its_end_and_fails_only_where_somebody_would_have_read() {
+    const MANY: u32 = 200;
+    for (stdout, code, words) in [
+        (">/dev/full", 125, "stdout can't be written (No space left"),
+        ("| head -1 >/dev/null", 0, ""),
+        ("| :", 0, ""),
+    ] {
+        for json in ["", "--json"] {
+            let outcome = Trace::command(["true"]).outcome();
+            enrol(&outcome, MANY);
+            let mut shell = std::process::Command::new("bash");
+            shell.args(["-c", &format!("\"$@\" {json} {stdout}; exit ${{PIPESTATUS[0]}}"), "bash"]);
+            shell.arg(tracer()).args(["recover", "--min-age", "0s", "--tmpfs-path"]);
+            shell.arg(outcome.runtime().parent().unwrap()).env("TRACER_TEST", "1");
+            let output = shell.output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), outcome.left().len()), (Some(code), 0), "{stdout}: {stderr}");
+            assert!(stderr.contains(words), "{stdout}: {stderr}");
+            assert_eq!(json.is_empty(), stderr.contains("200 recovered, 0 removed, 0 left"), "{stderr}");
+            assert_eq!(outcome.session_count(), 1 + MANY as usize);
+        }
+    }
+}
+
 #[test]
 fn four_recoveries_at_once_finish_twenty_crashes_once_each() {
     let wait = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; kill -9 $PPID";
@@ -107,6 +148,52 @@ fn what_takes_a_recovery_in_the_background_too_long_is_named_once_by_the_run_tha
     assert!(told[0].contains(&trace) && told[0].contains("run: tracer recover"), "{told:?}");
     assert_eq!(outcome.recover([]).code, Some(0));
     assert_eq!((outcome.session_count(), outcome.left().len()), (1, 0));
+}
+
+/// A run beside a recovery of `MANY` crashes that takes a fifth of a second over each: what the run said, and the calls by which its
+/// command and that recovery came to be.
+fn beside_a_slow_recovery() -> (Outcome, std::process::Output, String) {
+    let outcome = Trace::command(["true"]).outcome();
+    enrol(&outcome, MANY);
+    outcome.age();
+    let calls = outcome.file("calls");
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-e", "trace=clone,clone3,fork,vfork,prctl,flock"]);
+    strace.args(["-e", "inject=flock:delay_enter=200ms", "-o"]).arg(&calls).arg(tracer()).arg("run");
+    strace.arg("--log-dir").arg(outcome.log()).arg("--tmpfs-path").arg(outcome.runtime().join(".."));
+    strace.args(["--", "sh", "-c", "ls \"$0\" | grep -c ^tracer_enrollment_5"]).arg(outcome.runtime());
+    let output = strace.env("TRACER_TEST", "1").output().unwrap();
+    let calls = fs::read_to_string(calls).unwrap();
+    (outcome, output, calls)
+}
+
+const MANY: u32 = 50;
+
+#[test]
+fn a_command_does_not_wait_for_what_is_to_be_recovered() {
+    let (_, output, calls) = beside_a_slow_recovery();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let seen: u32 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+    assert!(seen > MANY / 2, "the command saw {seen} of {MANY}; {stderr}");
+    let is_fork = |line: &&str| line.contains(" fork(") || line.contains("clone") && line.contains("SIGCHLD");
+    let before: Vec<&str> = calls.lines().take_while(|line| !is_fork(line)).collect();
+    assert!(before.len() < calls.lines().count() && calls.contains("\"tracer-recover\""), "{calls}");
+    let recovers = |line: &&str| line.contains("CLONE_THREAD") || line.contains("flock(");
+    assert!(!before.iter().any(recovers), "it begins once the command is started:\n{calls}");
+}
+
+#[test]
+fn a_run_that_does_not_wait_for_many_crashes_says_so_once_and_how_many_may_be_left() {
+    let (outcome, output, _) = beside_a_slow_recovery();
+    let left = outcome.left().len();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let told: Vec<&str> = stderr.lines().filter(|line| line.contains("warning")).collect();
+    assert_eq!((told.len(), output.status.code()), (1, Some(0)), "{stderr}");
+    let words = told[0].split_once("up to ").unwrap().1;
+    let (many, words) = words.split_once(' ').unwrap();
+    assert!(words.starts_with("crashed sessions are left") && words.ends_with("tracer recover"), "{told:?}");
+    assert!((left..=MANY as usize).contains(&many.parse().unwrap()) && left > 1, "{left} are left: {told:?}");
+    assert_eq!((outcome.recover([]).code, outcome.session_count()), (Some(0), 2 + MANY as usize));
 }
 
 #[test]
@@ -264,12 +351,59 @@ fn a_runtime_directory_that_is_full_is_one_warning_and_a_whole_session() {
 }
 
 #[test]
-fn a_runtime_directory_that_is_removed_under_way_costs_nothing() {
+fn a_runtime_directory_that_is_removed_under_way_is_one_warning_and_costs_nothing() {
     let vanish = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; rm -r ../run/tracer-0; exit 3";
-    let session = Trace::sh(vanish).run();
-    session.assert_whole();
-    assert_eq!(session.outcome.status.code(), Some(3));
-    assert!(!session.outcome.stderr.contains("warning"), "{}", session.outcome.stderr);
+    let in_its_place = "until ls ../run/tracer-0/tracer_trace_$$_*.jsonl >/dev/null 2>&1; do :; done; until { true >../run/tracer-0; } 2>/dev/null; do rm -r ../run/tracer-0; done; exit 3";
+    for (script, told) in [(vanish, "it is made again"), (in_its_place, "can't be made again")] {
+        let outcome = Trace::sh(script).outcome();
+        assert_eq!(outcome.status.code(), Some(3));
+        if script == in_its_place {
+            fs::remove_file(outcome.runtime()).unwrap();
+        }
+        let session = outcome.session();
+        session.assert_whole();
+        let warnings: Vec<&str> =
+            session.outcome.stderr.lines().filter(|line| line.contains("warning")).collect();
+        assert_eq!(warnings.len(), 1, "{}", session.outcome.stderr);
+        assert!(
+            warnings[0].contains("run/tracer-0/tracer_") && warnings[0].contains("was removed"),
+            "{warnings:?}"
+        );
+        assert!(script == in_its_place || warnings[0].contains(told), "{warnings:?}");
+    }
+}
+
+#[test]
+fn files_that_are_removed_under_way_are_made_again_and_a_kill_after_that_loses_nothing() {
+    let programs = |count: usize| format!("i=0; while [ $i -lt {count} ]; do /bin/true; i=$((i+1)); done");
+    let until = |what: &str| format!("timeout 20 sh -c \"until {what}; do :; done\"");
+    let there = |name: &str| until(&format!("ls ../run/tracer-0/{name}"));
+    let (sidecar, trace) = ("tracer_enrollment_*.json", "tracer_trace_*.jsonl");
+    for (removed, before) in [("", 0), ("", 200), (sidecar, 100), (trace, 0), (trace, 200)] {
+        let script = format!(
+            "{}; {}; rm -r ../run/tracer-0/{removed}; {}; {}; {}; /bin/true the-last-one; {}; kill -9 $PPID",
+            there(trace),
+            programs(before),
+            there(sidecar),
+            there(trace),
+            programs(100),
+            until(&format!(
+                "grep -aqs 'true.,.the-last-on[e]' ../run/tracer-0/{trace} ../log/sessions/.*.spool"
+            ))
+        );
+        let outcome =
+            Trace::sh(&format!("{{ {script}; }} >ls 2>&1")).flags(["--spool-limit", "64K"]).outcome();
+        outcome.await_ends();
+        assert_eq!(outcome.recover([]).code, Some(0), "{removed} {before}");
+        assert_eq!(outcome.left(), Vec::<std::path::PathBuf>::new(), "{removed} {before}");
+        let warnings =
+            outcome.stderr.lines().filter(|line| line.contains("was removed; it is made again")).count();
+        assert_eq!(warnings, 1, "{removed} {before}: {}", outcome.stderr);
+        let session = outcome.session();
+        assert_eq!(session.summary["subtype"], "crashed");
+        let runs = session.events("exec").iter().filter(|event| event["comm"] == "true").count();
+        assert_eq!(runs, before + 101, "{removed} {before}");
+    }
 }
 
 #[test]

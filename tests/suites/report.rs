@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test reports by panicking")]
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 
 use serde_json::Value;
 use tests::{Session, Trace};
@@ -68,6 +69,27 @@ fn a_summary_that_cant_be_written_is_a_warning_and_costs_no_status() {
             "{place}: {stderr}"
         );
     }
+}
+
+#[test]
+fn a_pipe_that_is_open_and_full_holds_the_end_up_for_a_time_and_costs_no_status() {
+    let write_to = |place: &'static str| {
+        let trace = Trace::sh("exit 4").flags(["--summary-json", place]).after("exec 4>pipe").within(40);
+        let path = trace.file("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let mut held = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        held.write_all(&[0; 65536]).unwrap();
+        let session = trace.run();
+        let stderr = &session.outcome.stderr;
+        assert_eq!(session.outcome.status.code(), Some(4), "{place}: {stderr}");
+        let warnings = stderr.lines().filter(|line| line.contains("warning")).count();
+        let told =
+            format!("tracer: warning: --summary-json: {place} can't be written (its reader took 0 of ");
+        assert!(warnings == 1 && stderr.contains(&told), "{stderr}");
+    };
+    std::thread::scope(|scope| {
+        ["pipe", "/dev/fd/4"].map(|name| scope.spawn(move || write_to(name))).map(drop)
+    });
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn a_kill_at_any_system_call_of_a_move_leaves_each_line_once() {
     fs::remove_dir_all(outcome.runtime().join("../../log")).unwrap();
     let mut moments = BTreeSet::new();
     // The first ones are the move of the first rows; the last ones, the end of the run.
-    for call in ["pwrite64", "fdatasync", "fallocate", "unlink"] {
+    for call in ["pwrite64", "fdatasync", "fallocate", "unlinkat"] {
         for nth in [1, 2] {
             let when = format!("{call} {nth}");
             let spooled = outcome.spooling_is_killed_at(call, nth, &numbered(120));

@@ -13,12 +13,9 @@ use crate::{bystander, names, observe, sys, troubles};
 
 const LIMIT: &str = "16777216";
 
-/// A child takes more memory than its cgroup allows. Notes `no-memory-controller` where there is none.
+/// A child takes more memory than its cgroup allows.
 pub(crate) fn oom(_args: &[String]) -> i32 {
-    let Some(group) = Group::new() else {
-        note("no-memory-controller", std::process::id(), -1);
-        return 0;
-    };
+    let group = Group::new();
     let pid = sys::fork(|| {
         names::set_comm(b"glutton");
         group.join();
@@ -36,10 +33,7 @@ pub(crate) fn oom(_args: &[String]) -> i32 {
 pub(crate) fn oom_target(args: &[String]) -> i32 {
     let [inner, at_once, unseen] =
         ["inner", "at-once", "unseen"].map(|word| args.iter().any(|arg| arg == word));
-    let Some(outer) = Group::new() else {
-        note("no-memory-controller", std::process::id(), -1);
-        return 0;
-    };
+    let outer = Group::new();
     let inside = inner.then(|| outer.inside());
     let (starts, start) = std::io::pipe().unwrap();
     symlink(me(), "glutton").unwrap();
@@ -79,7 +73,7 @@ pub(crate) struct Group(PathBuf);
 
 impl Group {
     /// Makes one, below version 1's memory hierarchy or version 2's, whichever has the controller.
-    pub(crate) fn new() -> Option<Self> {
+    pub(crate) fn new() -> Self {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         let mounts: Vec<Vec<&str>> = mounts.lines().map(|line| line.split(' ').collect()).collect();
         let old =
@@ -88,12 +82,14 @@ impl Group {
         let (mount, limit) = match (old, new) {
             (Some(old), _) => (old[1], "memory.limit_in_bytes"),
             (None, Some(new)) => (new[1], "memory.max"),
-            (None, None) => return None,
+            (None, None) => panic!(
+                "no cgroups can limit memory here: mount version 2's file system and write `+memory` to its cgroup.subtree_control"
+            ),
         };
         let dir = Path::new(mount).join(format!("tracer-test-{}", std::process::id()));
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join(limit), LIMIT).unwrap();
-        Some(Self(dir))
+        Self(dir)
     }
 
     /// Makes one inside, without a limit. To be dropped first.

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -130,6 +130,17 @@ pub(crate) fn answer_each(signal: Signal, to: &impl AsRawFd) {
     // SAFETY: the handler makes one system call and touches nothing but an atomic.
     unsafe { libc::signal(signal.as_raw(), answer as *const () as libc::sighandler_t) };
     answer(0);
+}
+
+/// Counts the signals of this kind that arrive.
+pub(crate) fn count_each(signal: Signal) -> &'static AtomicI64 {
+    static ARRIVED: AtomicI64 = AtomicI64::new(0);
+    extern "C" fn count(_signal: i32) {
+        ARRIVED.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: the handler touches nothing but an atomic.
+    unsafe { libc::signal(signal.as_raw(), count as *const () as libc::sighandler_t) };
+    &ARRIVED
 }
 
 /// Waits until a signal ends it.

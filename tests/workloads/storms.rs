@@ -6,6 +6,7 @@
 use std::ffi::c_void;
 use std::io::{Read, Write, pipe};
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
@@ -15,13 +16,15 @@ use crate::{observe, signals, sys};
 
 /// Children that are released, or left unreaped, together.
 const MANY: i64 = 500;
+/// Signals of a flood.
+const FLOOD: i64 = 20_000;
 /// Threads of a child that has some.
 const THREADS: usize = 4;
 
 /// What a worker does again and again: how many children it made, and signals it sent.
 type Turn = fn() -> (i64, i64);
 
-const KINDS: [(&str, Turn); 9] = [
+const KINDS: [(&str, Turn); 10] = [
     ("fork", || each(sys::fork(|| 5))),
     ("vfork", || each(vforked(libc::SIGCHLD))),
     ("exec", || each(sys::spawn(&me(), &[b"workload", b"noop"]))),
@@ -31,6 +34,7 @@ const KINDS: [(&str, Turn); 9] = [
     ("zombies", zombies),
     ("kill", killed),
     ("handled", handled),
+    ("flood", flooded),
 ];
 
 /// `storm KIND SECONDS WORKERS`
@@ -181,4 +185,16 @@ fn handled() -> (i64, i64) {
     drop(keeper);
     observe::wait(child);
     (1, MANY)
+}
+
+/// A child that sends itself signals and counts those that it handles, as fast as it can: each arrives before kill(2) returns.
+fn flooded() -> (i64, i64) {
+    let child = sys::fork(|| {
+        let arrived = signals::count_each(Signal::TERM);
+        let me = Pid::from_raw(std::process::id().cast_signed()).unwrap();
+        (0..FLOOD).for_each(|_| kill_process(me, Signal::TERM).unwrap());
+        i32::from(arrived.load(Ordering::Relaxed) != FLOOD)
+    });
+    assert_eq!(observe::wait(child), 0, "a signal did not arrive");
+    (1, FLOOD)
 }

@@ -24,7 +24,10 @@ pub struct Member {
 }
 
 /// How many slots there are: the usual `pid_max` or more.
-pub const SLOTS: usize = 1 << 17;
+pub const SLOTS: usize = PIDS as usize;
+
+/// Pids that have a slot each.
+const PIDS: u32 = 1 << 17;
 
 /// A byte a pid (modulo [`SLOTS`]): 0 says that it is in no tree, anything else that the map has to be asked.
 ///
@@ -45,8 +48,25 @@ pub struct Slots {
 /// The entry of the map of slots that says who is in a tree.
 pub const TAKEN: u32 = 0;
 
-/// The entry where a thread has the marks of the programs that ran for it. Only where programs are preempted.
+/// The first of the entries where a thread has the marks of the programs that ran for it. Only where programs are preempted.
 pub const DONE: u32 = 1;
+
+/// The largest `pid_max` that a kernel takes (PID_MAX_LIMIT).
+const PID_MAX_LIMIT: u32 = 1 << 22;
+
+/// The entry and the slot of a thread's marks, which it shares with no other.
+#[must_use]
+#[inline(always)]
+pub const fn marks(tid: u32) -> (u32, usize) {
+    (DONE + tid / PIDS, slot(tid))
+}
+
+/// How many entries that takes where thread ids are below `pid_max`, if that is known.
+#[must_use]
+pub fn entries_with_marks(pid_max: Option<u32>) -> u32 {
+    let last = pid_max.unwrap_or(PID_MAX_LIMIT).clamp(1, PID_MAX_LIMIT) - 1;
+    marks(last).0 + 1
+}
 
 /// The slot of a pid.
 #[must_use]
@@ -69,3 +89,24 @@ const _: () = assert!(size_of::<Member>() == 24);
 // SAFETY: `repr(C)`, integers only, and zerocopy's `IntoBytes` above proves that there is no padding.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Member {}
+
+#[cfg(test)]
+mod tests {
+    use super::{PID_MAX_LIMIT, PIDS, entries_with_marks, marks};
+
+    #[test]
+    fn each_thread_has_marks_of_its_own_and_there_is_an_entry_for_them() {
+        for pid_max in [301, 32768, PIDS, PIDS + 1, 3 * PIDS, PID_MAX_LIMIT] {
+            assert_eq!(marks(pid_max - 1).0, entries_with_marks(Some(pid_max)) - 1, "{pid_max}");
+        }
+        assert_eq!(
+            [0, PIDS - 1, PIDS, PID_MAX_LIMIT].map(|max| entries_with_marks(Some(max))),
+            [2, 2, 2, 33]
+        );
+        assert_eq!(entries_with_marks(None), 33);
+        let tids = [1, 2, PIDS - 1, PIDS, PIDS + 1, 2 * PIDS + 1];
+        let mut places = tids.map(marks).to_vec();
+        places.dedup();
+        assert!(places.is_sorted() && places.len() == tids.len(), "{places:?}");
+    }
+}

@@ -58,13 +58,28 @@ fn a_reader_that_goes_away_is_the_commands_to_notice() {
 }
 
 #[test]
-fn somebody_who_holds_the_pipe_after_the_command_is_not_waited_for() {
+fn somebody_who_holds_the_pipe_after_the_command_is_not_waited_for_till_the_end() {
     let session =
         Trace::sh("setsid sleep 25 & echo last words; exit 3").flags(["--target", "sh"]).flags(SEEN).run();
     assert_eq!((status(&session), stdout(&session).as_str()), (3, "last words\n"));
     let pid = session.summary["orphans"][0]["pid"].as_i64().unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn what_is_written_right_after_the_command_by_those_it_left_behind_comes_out_too() {
+    for flags in [SEEN, ["--idle-timeout", "20s"]] {
+        // As in `cmd > >(tee log)`; here it is certain that the command has been waited for.
+        let late = "(until ! [ -e /proc/$$ ]; do :; done; echo late; echo words >&2) & echo first; exit 3";
+        let session = Trace::sh(late).flags(["--target", "sh"]).flags(flags).run();
+        assert_eq!((status(&session), stdout(&session).as_str()), (3, "first\nlate\n"));
+        assert!(session.outcome.stderr.starts_with("words\n"), "{}", session.outcome.stderr);
+        let orphans = session.summary["orphans"].as_array().unwrap();
+        // It may have ended before anybody could look who is left.
+        assert!(orphans.iter().all(|orphan| orphan["ended_at"].is_string()), "{orphans:?}");
+        session.assert_whole();
+    }
 }
 
 #[test]

@@ -31,6 +31,15 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts `tracer run FLAGS -- sh -c SCRIPT`. `typed`: its stdin is the terminal too, and not `/dev/null`.
     pub(crate) fn run(flags: &[&str], script: &str, typed: bool) -> Self {
+        Self::start(flags, script, typed, true)
+    }
+
+    /// The same, where the terminal is not that of tracer's session, as behind `setsid` and `su -c`.
+    pub(crate) fn run_in_another_session(flags: &[&str], script: &str) -> Self {
+        Self::start(flags, script, true, false)
+    }
+
+    fn start(flags: &[&str], script: &str, typed: bool, leads: bool) -> Self {
         let flags_of_openpt = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let outside = openpt(flags_of_openpt).unwrap();
         grantpt(&outside).unwrap();
@@ -49,6 +58,9 @@ impl Terminal {
         let terminal = inside.as_raw_fd();
         let lead = move || {
             rustix::process::setsid()?;
+            if !leads {
+                return Ok(());
+            }
             // SAFETY: a system call on a descriptor that is open in this copy of the process, with an integer.
             match unsafe { libc::ioctl(terminal, libc::TIOCSCTTY, 0) } {
                 0 => Ok(()),

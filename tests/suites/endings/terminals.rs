@@ -101,6 +101,31 @@ fn a_line_that_is_typed_is_read() {
 }
 
 #[test]
+fn a_terminal_of_another_session_is_read_and_put_back_too() {
+    let script = "trap 'stty size' WINCH; echo ready; until read a; do :; done; echo \"<$a>\"; cat; exit 4";
+    let mut terminal = Terminal::run_in_another_session(&["--pty", "--timeout", "20s"], script);
+    terminal.await_text("ready");
+    assert!(terminal.is_raw(), "keys are passed on as they are");
+    // Nobody tells tracer of it.
+    terminal.resize((41, 77));
+    terminal.await_text("41 77");
+    terminal.type_keys("hello\r");
+    terminal.await_text("<hello>");
+    // Nobody could go on with who stops there.
+    terminal.type_keys("\x1amore\r\x04");
+    assert_eq!(terminal.end(), 4);
+    let mut terminal = Terminal::run_in_another_session(&["--pty", "--timeout", "20s"], LOOP);
+    terminal.await_text("ready");
+    terminal.type_keys("\x03");
+    assert_eq!(terminal.end(), 128 + libc::SIGINT);
+    let script = format!("test -t 0 && test -t 1 && echo both; {LOOP}");
+    let mut terminal = Terminal::run_in_another_session(&["--until", "both", "--drain", "1s"], &script);
+    terminal.await_text("both");
+    assert!(!terminal.is_raw(), "it may be a shell's, which takes keys itself");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn a_shell_inside_has_its_jobs() {
     let mut terminal = Terminal::run(&["--pty", "--timeout", "20s"], "exec bash --norc --noprofile -i", true);
     terminal.type_keys("sh -c 'echo in''side; exec sleep 15'\r");

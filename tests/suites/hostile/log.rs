@@ -50,6 +50,20 @@ fn root_writes_no_session_where_somebody_else_could_put_links() {
 }
 
 #[test]
+fn who_called_sudo_can_read_his_session_whatever_the_umask_and_nobody_else_can() {
+    for umask in ["077", "027", "022"] {
+        let outcome = sudo(&format!(
+            "chmod 755 ..; umask {umask}; $0 run --tmpfs-path ../run --log-dir ../new/log --session-id mine -- sh -c umask
+             for id in 12345 65534; do cd /; setpriv --reuid=$id --regid=$id --clear-groups \
+                 cat $OLDPWD/../new/log/sessions/mine/summary.json >/dev/null; echo $?; cd $OLDPWD; done
+             stat -c %a ../new ../new/log ../new/log/sessions"
+        ));
+        let expected = format!("0{umask}\n0\n1\n755\n755\n755\n");
+        assert_eq!(String::from_utf8_lossy(&outcome.stdout), expected, "{umask}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn a_link_in_the_place_of_the_index_is_not_followed_and_the_session_is_whole() {
     let outcome = Trace::command(["true"]).outcome();
     let outside = Outside::new(outcome.file("outside"));

@@ -276,3 +276,22 @@ fn a_hundred_thousand_files_are_named_once_each_in_little_memory() {
         told.iter().map(|line| line["file"].as_str().unwrap()).collect();
     assert_eq!((told.len(), names.len()), (MANY as usize, MANY as usize));
 }
+
+#[test]
+fn ids_that_many_sidecars_give_are_not_held() {
+    // All those ids would take more than there is.
+    const MANY: u64 = 140_000;
+    let outcome = ground();
+    let enroll = |pid: u64, text: &str| {
+        fs::write(outcome.runtime().join(format!("tracer_enrollment_{pid}_1.json")), text).unwrap();
+    };
+    for pid in 1..=MANY {
+        let id = format!("{pid:0>128}");
+        enroll(pid, &format!("{{\"schema_version\":2,\"session_id\":\"{id}\",\"pid\":"));
+    }
+    enroll(NOBODYS, &sidecar(NOBODYS, json!({"log_dir": outcome.log()})));
+    let told = recover(&outcome);
+    let count = |action: &str| told.iter().filter(|line| line["action"] == action).count();
+    assert_eq!((count("leave"), count("finish")), (usize::try_from(MANY).unwrap(), 1));
+    assert_eq!(outcome.session_count(), 2);
+}

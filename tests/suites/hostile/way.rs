@@ -77,6 +77,26 @@ fn a_recovery_does_not_go_where_the_way_was_turned_to_and_the_crash_stays() {
 }
 
 #[test]
+fn a_link_in_the_place_of_the_runtime_directory_turns_no_write_and_what_was_made_there_goes() {
+    // The sidecar is written again, since the index takes no line; then it is removed, since it does.
+    for (index, left) in [("mkdir -p ../log/sessions.jsonl", 1), ("true", 0)] {
+        let outcome = sudo(&format!(
+            "{NOBODY} mkdir theirs elsewhere; chown 65534 theirs; {index}; touch -d '1 hour ago' elsewhere
+             $0 run --log-dir ../log --tmpfs-path theirs -- sh -c 'until ls theirs/tracer-0/tracer_trace_$$_*; do :; done
+               $AS mv theirs/tracer-0 theirs/moved; $AS ln -s ../elsewhere theirs/tracer-0; exit 3' >/dev/null 2>ls
+             echo status $?; find elsewhere -mmin -30"
+        ));
+        let stdout = String::from_utf8_lossy(&outcome.stdout);
+        assert_eq!(stdout, "status 3\n", "nothing is written there: {}", outcome.stderr);
+        let moved = names(&outcome.file("theirs/moved"));
+        assert!(
+            moved.len() == left && moved.iter().all(|name| name.starts_with("tracer_enrollment_")),
+            "{moved:?}"
+        );
+    }
+}
+
+#[test]
 fn a_link_in_the_place_of_the_sessions_turns_no_write() {
     let outcome = sudo(
         "mkdir elsewhere; $T -- sh -c 'mv ../log/sessions ../log/aside; ln -s ../cwd/elsewhere ../log/sessions; exit 3'; echo $?",

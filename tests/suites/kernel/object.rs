@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_map_type, bpf_prog_type};
 use aya_obj::{EbpfSectionKind, Map, Object};
+use tracer_ebpf::member::entries_with_marks;
 use tracer_ebpf::names;
 use zerocopy::IntoBytes;
 
@@ -67,7 +68,10 @@ pub(crate) fn verify(object: &[u8], setting: &Setting) -> Result<BTreeMap<String
     object.patch_map_data(globals.into()).map_err(|error| format!("the globals: {error}"))?;
     let maps: Vec<(String, Map)> = object.maps.drain().collect();
     let mut made = Vec::new();
-    for (name, map) in maps {
+    for (name, mut map) in maps {
+        if name == names::SLOTS && setting.facts.preempted != 0 {
+            map.set_max_entries(entries_with_marks(None));
+        }
         let fd = make(&map).map_err(|error| format!("map {name}: {error}"))?;
         made.push((name, fd, map));
     }

@@ -107,6 +107,19 @@ fn one_that_handles_ctrl_z_or_ignores_it_decides() {
 }
 
 #[test]
+fn a_ctrl_z_that_is_quoted_is_a_character() {
+    for flags in WAYS {
+        let mut desk = Desk::with(Under::Nothing);
+        desk.line(&with(flags, "bash -c 'echo go; read -r line; printf %q \"$line\"; echo; exit 4'"));
+        desk.wait_for("go\r\n");
+        // Ctrl-V, Ctrl-Z.
+        desk.send("\x16\x1a\n");
+        desk.wait_for("$'\\032'\r\n");
+        desk.prompt(0, 4);
+    }
+}
+
+#[test]
 fn ctrl_z_stops_the_rest_of_its_pipeline_too() {
     let mut desk = Desk::with(Under::Nothing);
     desk.line(&format!("{} | cat", with("--pty", "sh -c 'echo go; exec cat'")));

@@ -7,6 +7,9 @@ use tests::terminal::Desk;
 
 /// tracer with that flag, as the shell has it.
 const LIVE: &str = "${T% --} --live --target sh --";
+/// The same, where the command has a terminal of its own.
+const APART: [&str; 2] =
+    ["${T% --} --live --target sh --pty --", "${T% --} --live --target sh --until nosuch --"];
 
 /// What is drawn between a saved and a restored cursor, and the text without it.
 fn split(shown: &str) -> (Vec<String>, String) {
@@ -20,9 +23,9 @@ fn split(shown: &str) -> (Vec<String>, String) {
 }
 
 /// A command that runs for a while, in which `tracer` draws, and then asks for a line.
-fn run(desk: &mut Desk) -> (Vec<String>, String, f64) {
+fn run(desk: &mut Desk, tracer: &str) -> (Vec<String>, String, f64) {
     let begun = Instant::now();
-    desk.line(&format!("{LIVE} sh -c 'printf \"half a \"; sleep 1.6; echo line; exit 3'"));
+    desk.line(&format!("{tracer} sh -c 'printf \"half a \"; sleep 1.6; echo line; exit 3'"));
     let shown = desk.prompt(0, 3);
     let (drawn, rest) = split(&shown);
     (drawn, rest, begun.elapsed().as_secs_f64())
@@ -30,7 +33,7 @@ fn run(desk: &mut Desk) -> (Vec<String>, String, f64) {
 
 #[test]
 fn time_processes_and_memory_are_shown_at_a_modest_rate_and_gone_at_the_end() {
-    let (drawn, rest, seconds) = run(&mut Desk::with(Under::Nothing));
+    let (drawn, rest, seconds) = run(&mut Desk::with(Under::Nothing), LIVE);
     assert!(
         (2.0..=seconds * 4.0 + 2.0).contains(&(drawn.len() as f64)),
         "{} in {seconds} s: {drawn:?}",
@@ -47,10 +50,26 @@ fn time_processes_and_memory_are_shown_at_a_modest_rate_and_gone_at_the_end() {
 }
 
 #[test]
+fn a_command_with_a_terminal_of_its_own_has_them_too_but_not_beside_a_screen_that_it_draws() {
+    let mut desk = Desk::with(Under::Nothing);
+    for tracer in APART {
+        let (drawn, rest, _) = run(&mut desk, tracer);
+        assert!(drawn.iter().any(|words| words.contains("0:01, 2 proc, ")), "{tracer}: {drawn:?}");
+        let (_, last) = drawn.last().unwrap().split_once('G').unwrap();
+        assert!(last.trim().is_empty() && !last.is_empty(), "erased: {drawn:?}");
+        assert!(rest.starts_with("half a line\r\n"), "the command's line is whole: {rest:?}");
+        desk.line(&format!("{tracer} sh -c 'stty -icanon; echo raw; sleep 0.6; echo still; stty icanon'"));
+        desk.wait_for("raw\r\n");
+        assert_eq!(desk.wait_for("still\r\n"), "", "{tracer}");
+        desk.prompt(0, 0);
+    }
+}
+
+#[test]
 fn the_words_end_where_the_window_does() {
     let mut desk = Desk::with(Under::Nothing);
     desk.resize(20, 24);
-    let (drawn, _, _) = run(&mut desk);
+    let (drawn, _, _) = run(&mut desk, LIVE);
     for words in &drawn {
         let (column, words) = words.strip_prefix("\x1b[").unwrap().split_once('G').unwrap();
         assert!(column.parse::<usize>().unwrap() + words.len() <= 20, "{drawn:?}");

@@ -8,19 +8,21 @@
 //!
 //! Elsewhere the second copy is not attached, and the first is the program alone.
 
-use tracer_ebpf::member::{DONE, slot};
+use tracer_ebpf::member::marks as marks_of;
 use tracer_ebpf::record::Kind;
 
 use crate::emit::add_one;
 use crate::kernel::{current, fact};
 use crate::maps::{COUNTS, SLOTS};
 
-/// The marks of whoever runs, a bit a kind. Nobody else changes them: an interrupt leaves them as it found them.
+/// The marks of whoever runs, a bit a kind. Nobody else changes them: an interrupt leaves them as it found them. `None`: there
+/// were no such thread ids when the programs were loaded; then the first copy is the program alone.
 #[inline(always)]
 fn marks() -> Option<*mut u8> {
-    let slots = SLOTS.get_ptr_mut(DONE)?;
+    let (entry, slot) = marks_of(current().1);
+    let slots = SLOTS.get_ptr_mut(entry)?;
     // SAFETY: `slots` points at the live map value, and a slot is below its length.
-    Some(unsafe { (&raw mut (*slots).taken).cast::<u8>().add(slot(current().1)) })
+    Some(unsafe { (&raw mut (*slots).taken).cast::<u8>().add(slot) })
 }
 
 /// The first copy.

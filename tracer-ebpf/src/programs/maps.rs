@@ -11,8 +11,8 @@ use tracer_ebpf::member::{Member, Slots};
 #[map]
 pub(crate) static TREE: HashMap<u32, Member> = HashMap::with_max_entries(16384, 0);
 
-/// Which pids may be in the tree: what processes outside every tree are asked first, and last. A second entry where programs
-/// are preempted.
+/// Which pids may be in the tree: what processes outside every tree are asked first, and last. More entries where
+/// programs are preempted.
 #[map]
 pub(crate) static SLOTS: Array<Slots> = Array::with_max_entries(1, 0);
 

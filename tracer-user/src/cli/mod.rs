@@ -2,6 +2,7 @@
 //!
 //! stdout is for results, stderr for talk; tracer's own words begin with `tracer: `.
 
+mod bounded;
 mod clear;
 mod endings;
 mod ground;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
@@ -22,7 +22,8 @@ Examples:
   sudo tracer recover --dry-run --json";
 
 const AFTER: &str = "\
-Exit status: 0; 1 if something that was to be finished or removed could not be; 125 if tracer itself failed.";
+Exit status: 0; 1 if something that was to be finished or removed could not be; 125 if tracer itself failed, or could
+not tell all on stdout.";
 
 /// Make sessions of what tracers that were killed left behind
 #[derive(Debug, Args)]
@@ -53,21 +54,21 @@ impl Recover {
             Err(message) => return fail(&message),
         };
         let mut telling = Telling { json: self.json, dry_run: self.dry_run, ..Telling::default() };
-        let stop = AtomicBool::new(false);
-        let told = recover(&request, &stop, |report| {
-            if telling.tell(&report, &mut io::stdout().lock()).is_err() {
-                // Nobody reads any more; what is under way was finished.
-                stop.store(true, Ordering::Relaxed);
-            }
+        let told = recover(&request, &AtomicBool::new(false), |report| {
+            telling.tell(&report, &mut io::stdout().lock());
         });
-        match told {
-            Err(error) => fail(&error.to_string()),
-            Ok(()) => {
-                if !self.json {
-                    report::say(&telling.last_line());
-                }
-                u8::from(telling.failed > 0)
+        if let Err(error) = told {
+            return fail(&error.to_string());
+        }
+        if !self.json {
+            report::say(&telling.last_line());
+        }
+        match telling.untold {
+            // Who closes a pipe has read all that he wanted.
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                fail(&format!("stdout can't be written ({error}): not all that was done is told there"))
             }
+            _ => u8::from(telling.failed > 0),
         }
     }
 
@@ -97,10 +98,12 @@ struct Telling {
     removed: u64,
     left: u64,
     failed: u64,
+    /// Why no more is told. What is to be done is done all the same.
+    untold: Option<io::Error>,
 }
 
 impl Telling {
-    fn tell(&mut self, report: &Report, out: &mut impl Write) -> io::Result<()> {
+    fn tell(&mut self, report: &Report, out: &mut impl Write) {
         if report.error.is_some() {
             self.failed += 1;
         }
@@ -110,6 +113,12 @@ impl Telling {
             Action::Finish if report.error.is_none() => self.finished += 1,
             Action::Remove | Action::Finish => {}
         }
+        if self.untold.is_none() {
+            self.untold = self.write(report, out).err();
+        }
+    }
+
+    fn write(&self, report: &Report, out: &mut impl Write) -> io::Result<()> {
         if self.json {
             serde_json::to_writer(&mut *out, report)?;
             writeln!(out)
@@ -233,12 +242,12 @@ mod tests {
         let mut telling = Telling { dry_run, ..Telling::default() };
         let mut out = Vec::new();
         for report in reports {
-            telling.tell(&report, &mut out).unwrap();
+            telling.tell(&report, &mut out);
         }
         if !dry_run {
             let failed = report(7, Gate::G5, Action::Finish, "its process is gone");
             let why = "the log directory /var/log/tracer can't be used (Read-only file system (os error 30)); give another one with --log-dir";
-            telling.tell(&Report { error: Some(why.to_owned()), ..failed }, &mut out).unwrap();
+            telling.tell(&Report { error: Some(why.to_owned()), ..failed }, &mut out);
         }
         String::from_utf8(out).unwrap() + &telling.last_line()
     }
@@ -275,8 +284,8 @@ mod tests {
         let mut telling = Telling { json: true, ..Telling::default() };
         let mut out = Vec::new();
         let failed = Report { error: Some("x".to_owned()), ..report(Action::Finish) };
-        telling.tell(&failed, &mut out).unwrap();
-        telling.tell(&report(Action::Leave), &mut out).unwrap();
+        telling.tell(&failed, &mut out);
+        telling.tell(&report(Action::Leave), &mut out);
         assert_eq!(out.split(|byte| *byte == b'\n').count(), 3);
         assert_eq!(telling.last_line(), "0 recovered, 0 removed, 1 left, 1 failed");
     }

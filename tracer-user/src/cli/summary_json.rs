@@ -2,17 +2,18 @@
 //!
 //! A file is made beside its place and renamed in, so a reader never sees half of it, and a link that somebody put there is
 //! replaced and not followed. What is no file (`-`, which is stdout, `/dev/fd/3`, a named pipe) is opened before the command
-//! runs, so that it is what the caller meant. Whatever goes wrong with it is a warning: the status is the command's.
+//! runs, so that it is what the caller meant; its reader is waited for, but not for ever. Whatever goes wrong with it is a warning: the status is the command's.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::{FdFlags, fcntl_getfd};
 
+use super::bounded::{PATIENCE, write_all};
 use crate::session::finish::Reader;
 
 /// Where the summary goes.
@@ -44,7 +45,10 @@ impl Destination {
     pub(super) fn write(self, summary: Result<&[u8], &String>, reader: Option<Reader>) {
         let summary = summary.map_err(|why| io::Error::other(why.clone()));
         let (path, written) = match self {
-            Self::Open(path, mut to) => (path, summary.and_then(|summary| to.write_all(summary))),
+            Self::Open(path, to) => {
+                let written = summary.and_then(|summary| write_all(to.as_fd(), summary, PATIENCE));
+                (path, written)
+            }
             Self::File(path) => {
                 let written = summary.and_then(|summary| replace(&path, summary, reader));
                 (path, written)
@@ -83,13 +87,10 @@ fn duplicate(number: RawFd) -> io::Result<File> {
     Ok(there.try_clone_to_owned()?.into())
 }
 
-/// A named pipe that nobody reads is an error and not a reason to wait.
+/// A named pipe that nobody has open is an error and not a reason to wait; nor does a write wait.
 fn open_for_writing(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
-    // From here on there is a reader, and a slow one is waited for.
-    rustix::io::ioctl_fionbio(&file, false)?;
-    Ok(file)
+    OpenOptions::new().write(true).custom_flags(flags).open(path)
 }
 
 fn replace(path: &Path, summary: &[u8], reader: Option<Reader>) -> io::Result<()> {

@@ -1,24 +1,20 @@
 //! What tracer says on stderr, in whole lines, without ever being held up by whoever is to read them.
 //!
 //! stderr is the command's too, and its reader may have stopped reading. While a command runs, words wait for room beside the
-//! loop, which has endings and signals to see to. The last words are waited for: for [`PATIENCE`], and not once tracer was
+//! loop, which has endings and signals to see to. The last words are waited for: for `PATIENCE`, and not once tracer was
 //! sent a signal to end. A closed stderr ends nothing.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::pipe::PIPE_BUF;
 use rustix::stdio::stderr;
-use rustix::termios::isatty;
 
-/// How long the last words wait for their reader.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it takes at most to see that a signal has come.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+use super::bounded::{LOOK, PATIENCE, is_told_to_end, unblocking};
+
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// Lines that wait; later ones are dropped, and counted.
 const LINES: usize = 256;
@@ -38,7 +34,7 @@ pub(super) fn say(line: String) {
     } else {
         waiting.dropped += 1;
     }
-    let own = unblocking();
+    let own = unblocking(stderr());
     while waiting.write_first(to(own.as_ref()), &AT_ONCE) {}
 }
 
@@ -49,21 +45,10 @@ pub(super) fn finish() {
         let line = format!("tracer: {} more lines found no room\n", std::mem::take(&mut waiting.dropped));
         waiting.lines.push_back(line.into_bytes());
     }
-    let (begin, own) = (Instant::now(), unblocking());
+    let (begin, own) = (Instant::now(), unblocking(stderr()));
     while !waiting.lines.is_empty() && begin.elapsed() < PATIENCE && !is_told_to_end() {
         waiting.write_first(to(own.as_ref()), &LOOK);
     }
-}
-
-/// stderr once more, so that a write never waits, whoever else takes the room that there was. Only pipes and terminals can be
-/// opened again; others have room, or say so.
-fn unblocking() -> Option<OwnedFd> {
-    let is_pipe = fstat(stderr()).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Fifo);
-    if !is_pipe && !isatty(stderr()) {
-        return None;
-    }
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok()
 }
 
 fn to(own: Option<&OwnedFd>) -> BorrowedFd<'_> {
@@ -89,19 +74,6 @@ impl Waiting {
         }
         true
     }
-}
-
-/// Whether a signal by which people end something waits for tracer, which blocks them during a run.
-fn is_told_to_end() -> bool {
-    let mut pending = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: the call fills in the set, or leaves it as it is.
-    unsafe { libc::sigpending(pending.as_mut_ptr()) };
-    // SAFETY: `sigset_t` is integers only, so zeros are a value of it even if the call failed.
-    let pending = unsafe { pending.assume_init() };
-    [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT].into_iter().any(|signal| {
-        // SAFETY: looks into a set of this function's.
-        unsafe { libc::sigismember(&raw const pending, signal) == 1 }
-    })
 }
 
 #[cfg(test)]

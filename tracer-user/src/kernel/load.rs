@@ -12,7 +12,7 @@ use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
 use tracer_ebpf::count::Counters;
-use tracer_ebpf::member::{DONE, Member, SLOTS, SPAWNER, Slots, TAKEN, slot};
+use tracer_ebpf::member::{Member, SLOTS, SPAWNER, Slots, TAKEN, entries_with_marks, slot};
 use tracer_ebpf::names;
 
 use super::facts::{FactsError, Kernel, read_kernel_facts};
@@ -136,7 +136,7 @@ impl Programs {
 
     fn load_now(settings: &Settings) -> Result<Self, LoadError> {
         let mut kernel = read_kernel_facts()?;
-        kernel.facts.slots_are_own = u32::from(pid_max().is_some_and(|pid_max| pid_max <= SLOTS));
+        kernel.facts.slots_are_own = u32::from(pid_max().is_some_and(|pid_max| pid_max as usize <= SLOTS));
         kernel.facts.wake_at = settings.life_ring.min(settings.detail_ring) / 4;
         let mut ebpf = load_object(settings, &kernel)?;
         let links = attach(&mut ebpf, &kernel)?;
@@ -230,7 +230,7 @@ impl Programs {
 }
 
 /// The limit that this kernel keeps process ids below.
-fn pid_max() -> Option<usize> {
+fn pid_max() -> Option<u32> {
     std::fs::read_to_string("/proc/sys/kernel/pid_max").ok()?.trim().parse().ok()
 }
 
@@ -245,7 +245,7 @@ fn load_object(settings: &Settings, kernel: &Kernel) -> Result<Ebpf, LoadError> 
         .map_max_entries(names::DETAIL, settings.detail_ring)
         .map_max_entries(names::TREE, settings.processes);
     if kernel.facts.preempted != 0 {
-        loader.map_max_entries(names::SLOTS, DONE + 1);
+        loader.map_max_entries(names::SLOTS, entries_with_marks(pid_max()));
     }
     if settings.diagnostics == log::LevelFilter::Off {
         loader.map_max_entries(

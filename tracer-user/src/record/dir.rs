@@ -234,6 +234,11 @@ impl Entry {
         Ok(rustix::fs::renameat(&self.dir, self.name(), &to.dir, to.name())?)
     }
 
+    /// Gives it another name, unless somebody has that.
+    pub(super) fn rename_to_new(&self, to: &Self) -> io::Result<()> {
+        rename_to_new((&self.dir, self.name()), (&to.dir, to.name()))
+    }
+
     /// Gives a directory another name, unless somebody has that.
     pub fn rename_dir_to_new(&self, to: &Self) -> io::Result<()> {
         rename_to_new((&self.dir, self.name()), (&to.dir, to.name()))
@@ -265,10 +270,7 @@ impl Entry {
 /// Some file systems can't be asked so (NFS, some of FUSE). There it is a look first, and then rename(2) as it always was. What
 /// comes in between: a directory replaces nothing but an empty directory, so a session is never lost, and a reader sees all of it or
 /// nothing. A file would be replaced, so this is only for names that nobody else gives.
-pub(super) fn rename_to_new(
-    (from_dir, from): (impl AsFd, &OsStr),
-    (to_dir, to): (impl AsFd, &OsStr),
-) -> io::Result<()> {
+fn rename_to_new((from_dir, from): (impl AsFd, &OsStr), (to_dir, to): (impl AsFd, &OsStr)) -> io::Result<()> {
     let taken = || Err(io::ErrorKind::AlreadyExists.into());
     match rustix::fs::renameat_with(&from_dir, from, &to_dir, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
@@ -283,6 +285,12 @@ pub(super) fn rename_to_new(
         Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => taken(),
         renamed => Ok(renamed?),
     }
+}
+
+/// Whether a file has a name still, wherever that is.
+pub(super) fn has_name(file: &File) -> bool {
+    // What can't be asked was not removed.
+    rustix::fs::fstat(file).map_or(true, |found| found.st_nlink > 0)
 }
 
 fn is_same(one: &Stat, other: &Stat) -> bool {

@@ -3,12 +3,15 @@
 //! Whatever somebody does meanwhile to the directories above them, all that is written goes where it was to go when that was
 //! looked at. Only where one of the two was removed is it made again, by the same way and with the same objections.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
+
 use super::dir::Dir;
-use super::way;
+use super::{lookable, way};
 
 /// The directory of sessions, in the log directory.
 const SESSIONS: &str = "sessions";
@@ -49,6 +52,16 @@ impl LogPlace {
         let log = existing_log(path)?;
         let sessions = alone(log.entry(SESSIONS).open_dir()?)?;
         Ok(Self::new(path, Dirs { log, sessions }))
+    }
+
+    /// Whether it could be made or taken, and written to, as far as that is seen without making anything.
+    pub fn can_be_made(path: &Path) -> io::Result<()> {
+        match existing_log(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => nearest_above(path)?.is_writable(),
+            Err(error) => Err(error),
+            Ok(log) if log.entry(SESSIONS).found()?.is_none() => log.is_writable(),
+            Ok(log) => open_sessions(&log)?.is_writable(),
+        }
     }
 
     /// The directories as they are; `None`: they are not there.
@@ -97,12 +110,26 @@ pub fn existing_log(path: &Path) -> io::Result<Dir> {
     alone(way::existing(path)?)
 }
 
+/// The nearest directory above `path` that is there.
+fn nearest_above(path: &Path) -> io::Result<Dir> {
+    let above =
+        path.ancestors().skip(1).map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let is_there = |found: &io::Result<Dir>| {
+        found.as_ref().err().is_none_or(|error| error.kind() != io::ErrorKind::NotFound)
+    };
+    above.map(way::existing).find(is_there).unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+}
+
 fn sessions_in(log: &Dir) -> io::Result<Dir> {
-    let sessions = log.entry(SESSIONS);
-    match sessions.make_dir(0o755) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    match lookable::make(log, OsStr::new(SESSIONS)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
     }
+    open_sessions(log)
+}
+
+fn open_sessions(log: &Dir) -> io::Result<Dir> {
+    let sessions = log.entry(SESSIONS);
     let opened = sessions.open_dir().map_err(|error| match error.raw_os_error() {
         Some(libc::ENOTDIR | libc::ELOOP) => {
             let path = sessions.display();

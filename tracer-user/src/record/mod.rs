@@ -5,11 +5,13 @@
 //! - [`spool`]: the lines of a session; [`trace_file`]: where they lie; [`older`]: where they go when they are many,
 //!   by `mover`.
 //! - [`scratch`]: a file without a name, for what is too much for memory.
-//! - [`log_place`]: the log directory, held open; [`way`]: how it is come to; [`dir`]: a directory by its descriptor.
+//! - [`log_place`]: the log directory, held open; [`way`]: how it is come to, `lookable`: how it is made;
+//!   [`dir`]: a directory by its descriptor.
 
 pub mod dir;
 pub mod enrollment;
 pub mod log_place;
+mod lookable;
 mod mover;
 pub mod older;
 pub mod runtime;
@@ -17,11 +19,3 @@ pub mod scratch;
 pub mod spool;
 pub mod trace_file;
 pub mod way;
-
-/// Removes a file. If somebody did that already, it is done.
-fn remove(path: &std::path::Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}

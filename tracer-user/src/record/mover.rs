@@ -21,7 +21,7 @@ const TRIES: usize = 3;
 #[derive(Debug)]
 pub(super) struct Mover {
     older: Named,
-    ask: Sender<(u64, u64)>,
+    ask: Sender<(Arc<File>, u64, u64)>,
     told: Receiver<(Named, Result<u64, Failed>)>,
 }
 
@@ -63,15 +63,15 @@ fn failed(entry: &Entry, why: io::Error) -> Failed {
 
 impl Mover {
     /// Makes the file of older rows, and a thread that moves rows when asked.
-    pub(super) fn start(trace: &Arc<File>, trace_path: &Path, to: &Older) -> Result<Self, Failed> {
+    pub(super) fn start(trace_path: &Path, to: &Older) -> Result<Self, Failed> {
         let older = Named::make(to)?;
-        let (ask, asked) = channel();
+        let (ask, asked) = channel::<(Arc<File>, u64, u64)>();
         let (tell, told) = channel();
-        let (trace, trace_path) = (Arc::clone(trace), trace_path.to_owned());
-        let mut work = Work { trace, trace_path, to: to.clone(), older: older.clone() };
+        let trace_path = trace_path.to_owned();
+        let mut work = Work { trace_path, to: to.clone(), older: older.clone() };
         let work = move || {
-            while let Ok((begin, end)) = asked.recv() {
-                let moved = work.shift(begin, end);
+            while let Ok((trace, begin, end)) = asked.recv() {
+                let moved = work.shift(&trace, begin, end);
                 if tell.send((work.older.clone(), moved)).is_err() {
                     break;
                 }
@@ -92,9 +92,9 @@ impl Mover {
         Arc::clone(&self.older.file)
     }
 
-    /// Has the rows moved that lie from `begin` to before `end`. Whether it was heard.
-    pub(super) fn ask(&self, begin: u64, end: u64) -> bool {
-        self.ask.send((begin, end)).is_ok()
+    /// Has the rows of a trace file moved that lie from `begin` to before `end`. Whether it was heard.
+    pub(super) fn ask(&self, trace: &Arc<File>, begin: u64, end: u64) -> bool {
+        self.ask.send((Arc::clone(trace), begin, end)).is_ok()
     }
 
     /// What became of the rows that were on their way; `None`: they still are.
@@ -122,7 +122,6 @@ impl Mover {
 
 /// What the thread works with.
 struct Work {
-    trace: Arc<File>,
     trace_path: PathBuf,
     to: Older,
     older: Named,
@@ -130,12 +129,12 @@ struct Work {
 
 impl Work {
     /// Moves rows, and tells how many bytes were moved by now.
-    fn shift(&mut self, begin: u64, end: u64) -> Result<u64, Failed> {
+    fn shift(&mut self, trace: &File, begin: u64, end: u64) -> Result<u64, Failed> {
         for _ in 0..TRIES {
             if !self.older.is_found() {
                 self.make_again(begin)?;
             }
-            if let Err(why) = older::copy(&self.trace, &self.older.file, begin, end) {
+            if let Err(why) = older::copy(trace, &self.older.file, begin, end) {
                 // What counts of this file ends at `begin`; the rest would only take room that is short.
                 let _ = self.older.file.set_len(begin);
                 return Err(failed(&self.older.entry, why));
@@ -143,7 +142,7 @@ impl Work {
             // Only what can be found again may go from the trace file.
             if self.older.is_found() {
                 let path = || self.trace_path.clone();
-                let given = older::give_back(&self.trace, end);
+                let given = older::give_back(trace, end);
                 return given.map(|()| end).map_err(|why| Failed { path: path(), why, for_good: true });
             }
         }

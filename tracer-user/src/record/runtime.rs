@@ -1,12 +1,13 @@
 //! The runtime directory `<tmpfs_path>/tracer-<uid>/`: on ground that others may write to, so it is checked.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+
+use super::dir::Dir;
 
 /// Where the runtime directory lies unless told otherwise.
 pub const DEFAULT_TMPFS: &str = "/dev/shm";
@@ -35,25 +36,24 @@ pub enum RuntimeDirError {
 }
 
 /// Makes `<tmpfs>/tracer-<uid>`, or takes the one that is there if it is a directory, ours, and closed to others.
-pub fn open(tmpfs: &Path) -> Result<PathBuf, RuntimeDirError> {
-    let uid = rustix::process::geteuid().as_raw();
-    let path = tmpfs.join(format!("tracer-{uid}"));
+pub fn open(tmpfs: &Path) -> Result<Dir, RuntimeDirError> {
+    let path = place(tmpfs);
     let failed = |why| RuntimeDirError::Make { path: path.clone(), why };
     match std::fs::DirBuilder::new().mode(0o700).create(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(error)),
     }
-    let found = std::fs::symlink_metadata(&path).map_err(failed)?;
-    match objection(found.is_dir(), found.uid(), found.permissions().mode()) {
-        Some(what) => Err(RuntimeDirError::Foreign { path, what }),
-        None => Ok(path),
-    }
+    existing(tmpfs)?.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+}
+
+fn place(tmpfs: &Path) -> PathBuf {
+    tmpfs.join(format!("tracer-{}", rustix::process::geteuid().as_raw()))
 }
 
 /// Opens `<tmpfs>/tracer-<uid>` if it is there; then it has to be a directory, ours, and closed to others.
-pub fn existing(tmpfs: &Path) -> Result<Option<(PathBuf, OwnedFd)>, RuntimeDirError> {
-    let path = tmpfs.join(format!("tracer-{}", rustix::process::geteuid().as_raw()));
+pub fn existing(tmpfs: &Path) -> Result<Option<Dir>, RuntimeDirError> {
+    let path = place(tmpfs);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let failed = |error: Errno| RuntimeDirError::Make { path: path.clone(), why: error.into() };
     let dir = match rustix::fs::open(&path, flags, Mode::empty()) {
@@ -65,17 +65,15 @@ pub fn existing(tmpfs: &Path) -> Result<Option<(PathBuf, OwnedFd)>, RuntimeDirEr
         Err(error) => return Err(failed(error)),
     };
     let found = rustix::fs::fstat(&dir).map_err(failed)?;
-    match objection(true, found.st_uid, found.st_mode) {
+    match objection(found.st_uid, found.st_mode) {
         Some(what) => Err(RuntimeDirError::Foreign { path, what }),
-        None => Ok(Some((path, dir))),
+        None => Ok(Some(Dir::new(dir, path))),
     }
 }
 
 /// What is wrong with a runtime directory.
-fn objection(is_dir: bool, uid: u32, mode: u32) -> Option<&'static str> {
-    if !is_dir {
-        Some("it is no directory")
-    } else if uid != rustix::process::geteuid().as_raw() {
+fn objection(uid: u32, mode: u32) -> Option<&'static str> {
+    if uid != rustix::process::geteuid().as_raw() {
         Some("somebody else owns it")
     } else if mode & 0o077 != 0 {
         Some("its mode lets others in")
@@ -93,15 +91,15 @@ mod tests {
     #[test]
     fn it_is_made_once_and_taken_again() {
         let tmpfs = crate::scratch();
-        let path = open(tmpfs.path()).unwrap();
-        assert_eq!(open(tmpfs.path()).unwrap(), path);
+        let path = open(tmpfs.path()).unwrap().path().to_owned();
+        assert_eq!(open(tmpfs.path()).unwrap().path(), path);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
     fn what_others_could_have_put_there_is_refused() {
         let tmpfs = crate::scratch();
-        let path = open(tmpfs.path()).unwrap();
+        let path = open(tmpfs.path()).unwrap().path().to_owned();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
         assert!(matches!(open(tmpfs.path()), Err(RuntimeDirError::Foreign { .. })));
         std::fs::remove_dir(&path).unwrap();

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::dir::Dir;
 use super::scratch::{IN_MEMORY, Scratch};
 use super::trace_file::{Room, TraceFile};
 use crate::process::identity::Identity;
@@ -34,6 +35,8 @@ pub struct Spool {
     /// Lines that came after those in the scratch file.
     memory: Vec<u8>,
     lines: u64,
+    /// Those of them that are not in the file, or not whole.
+    beside: u64,
     /// Lines of the file that are none: their numbers, from 0.
     damaged: BTreeSet<u64>,
 }
@@ -42,7 +45,15 @@ impl Spool {
     /// A spool in memory, until a file is given. `scratch` takes what is too much for memory.
     #[must_use]
     pub fn in_memory(scratch: Scratch) -> Self {
-        Self { file: None, failed: false, scratch, memory: Vec::new(), lines: 0, damaged: BTreeSet::new() }
+        Self {
+            file: None,
+            failed: false,
+            scratch,
+            memory: Vec::new(),
+            lines: 0,
+            beside: 0,
+            damaged: BTreeSet::new(),
+        }
     }
 
     /// The lines of a trace file that somebody else left, but for those that are damaged (their numbers, from 0).
@@ -52,12 +63,13 @@ impl Spool {
     }
 
     /// From now on lines go into the trace file of `root` in `runtime`, and those that are here too.
-    pub fn to_file(&mut self, runtime: &Path, root: Identity, room: Room) -> io::Result<()> {
+    pub fn to_file(&mut self, runtime: &Dir, root: Identity, room: Room) -> io::Result<()> {
         let mut before = Self::in_memory(self.scratch.another());
-        let file = TraceFile::create(runtime.join(name(root)), room)?;
+        let file = TraceFile::create(runtime.entry(name(root)), room)?;
         std::mem::swap(&mut before.scratch, &mut self.scratch);
         std::mem::swap(&mut before.memory, &mut self.memory);
         self.file = Some(file);
+        self.beside = 0;
         before.each_line(|line| {
             self.memory.extend_from_slice(line);
             self.line_is_whole();
@@ -80,16 +92,35 @@ impl Spool {
 
     /// A line was added to memory: as long as the file takes lines it is the only one there.
     fn line_is_whole(&mut self) {
-        let Some(file) = self.file.as_mut().filter(|_| !self.failed) else { return self.bound_memory() };
+        let Some(file) = self.file.as_mut().filter(|_| !self.failed) else {
+            self.beside += 1;
+            return self.bound_memory();
+        };
         match file.write(&self.memory) {
             Ok(()) => self.memory.clear(),
             Err((written, error)) => {
                 let path = file.path().display();
                 log::warn!("{path} can't be written ({error}); the session is kept in memory until it ends");
                 self.failed = true;
+                self.beside += 1;
                 self.memory.drain(..written);
             }
         }
+    }
+
+    /// There will be no session, so all that stays is the file: it is asked once more for the lines that it did not take.
+    /// How many lines are lost.
+    pub fn save(&mut self) -> u64 {
+        let Some(file) = self.file.as_mut().filter(|file| file.is_there()) else { return self.lines };
+        let mut from = BufReader::new(self.scratch.part(0, u64::MAX).chain(self.memory.as_slice()));
+        let mut line = Vec::new();
+        while let Ok(1..) = from.read_until(b'\n', &mut line)
+            && file.write(&line).is_ok()
+        {
+            self.beside -= 1;
+            line.clear();
+        }
+        self.beside
     }
 
     fn bound_memory(&mut self) {
@@ -99,6 +130,23 @@ impl Spool {
             // After a time without a file there was much more.
             self.memory.shrink_to(2 * IN_MEMORY);
         }
+    }
+
+    /// Whether nobody has removed the trace file, if there is one.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.file.as_ref().is_none_or(TraceFile::is_there)
+    }
+
+    /// Where the trace file is, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.file.as_ref().map(|file| file.path().to_owned())
+    }
+
+    /// Makes the trace file again, there, after somebody removed it.
+    pub fn make_again(&mut self, dir: &Dir) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.make_again(dir))
     }
 
     /// How many lines there are.
@@ -148,10 +196,12 @@ mod tests {
 
     use super::Spool;
     use crate::process::identity::{Identity, Ticks};
+    use crate::record::dir::Dir;
     use crate::record::log_place::LogPlace;
     use crate::record::older::Older;
     use crate::record::scratch::{IN_MEMORY, Scratch};
     use crate::record::trace_file::{Room, TraceFile};
+    use crate::record::way;
 
     const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
 
@@ -162,6 +212,10 @@ mod tests {
 
     fn spool(scratch: Option<&Path>) -> Spool {
         Spool::in_memory(Scratch::new(scratch.map(|path| LogPlace::made(&path.join("log")).unwrap())))
+    }
+
+    fn held(dir: &Path) -> Dir {
+        way::existing(dir).unwrap()
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -183,7 +237,7 @@ mod tests {
         let dir = crate::scratch();
         let mut spool = spool(None);
         spool.push(&1).unwrap();
-        spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
+        spool.to_file(&held(dir.path()), ROOT, room(dir.path())).unwrap();
         spool.push(&2).unwrap();
         assert_eq!(text(&mut spool), "1\n2\n");
         let file = dir.path().join("tracer_trace_10_5.jsonl");
@@ -196,13 +250,13 @@ mod tests {
     fn a_full_file_system_loses_nothing() {
         let dir = crate::scratch();
         let mut spool = spool(Some(dir.path()));
-        spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
+        spool.to_file(&held(dir.path()), ROOT, room(dir.path())).unwrap();
         spool.push(&"first").unwrap();
         // In the middle of a line, as on a disk that is full.
         let file = spool.file.as_mut().unwrap();
         file.write(b"\"to").unwrap();
         spool.memory.extend_from_slice(b"rn\"\n");
-        spool.failed = true;
+        (spool.failed, spool.beside) = (true, 1);
         let long = "x".repeat(1000);
         (0..2000).for_each(|_| spool.push(&long).unwrap());
         assert!(spool.memory.len() <= IN_MEMORY && !spool.scratch.is_empty());
@@ -210,6 +264,9 @@ mod tests {
         assert!(text(&mut spool) == expected);
         let there = ["log", "tracer_trace_10_5.jsonl"];
         assert_eq!(names(dir.path()), there, "what is kept elsewhere has no name");
+        // Where there is room by the end, and no session, the file gets them after all.
+        assert_eq!((spool.beside, spool.save()), (2001, 0));
+        assert!(std::fs::read_to_string(dir.path().join(there[1])).unwrap() == expected);
     }
 
     #[test]
@@ -218,6 +275,7 @@ mod tests {
         let long = "x".repeat(1000);
         (0..2000).for_each(|_| spool.push(&long).unwrap());
         assert_eq!(text(&mut spool).len(), 2000 * 1003);
+        assert_eq!(spool.save(), 2000, "and they go with it");
     }
 
     #[test]
@@ -227,7 +285,7 @@ mod tests {
         let lines = 0..300_000;
         lines.clone().for_each(|number| spool.push(&number).unwrap());
         assert!(!spool.scratch.is_empty());
-        spool.to_file(dir.path(), ROOT, room(dir.path())).unwrap();
+        spool.to_file(&held(dir.path()), ROOT, room(dir.path())).unwrap();
         assert!(spool.scratch.is_empty() && spool.memory.is_empty());
         assert_eq!(spool.lines(), 300_000);
         assert!(text(&mut spool).lines().eq(lines.map(|number| number.to_string())));
@@ -258,7 +316,7 @@ mod tests {
         std::fs::write(dir.path().join("tracer_trace_10_5.jsonl"), "theirs").unwrap();
         let mut spool = spool(None);
         spool.push(&1).unwrap();
-        assert!(spool.to_file(dir.path(), ROOT, room(dir.path())).is_err());
+        assert!(spool.to_file(&held(dir.path()), ROOT, room(dir.path())).is_err());
         assert_eq!(text(&mut spool), "1\n");
     }
 }

@@ -5,12 +5,14 @@
 //! holds nobody up. Only where it is so slow that all the room is taken does the next line wait for it. What can't be moved
 //! stays, after one warning, and is tried again later.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+
+use super::dir::{Dir, Entry, has_name};
 use super::mover::{Failed, Mover};
 use super::older::{self, Older};
 use super::scratch::Stretch;
@@ -29,6 +31,8 @@ pub struct Room {
 pub struct TraceFile {
     file: Arc<File>,
     path: PathBuf,
+    /// Its name, if it is not somebody else's who left it.
+    entry: Option<Entry>,
     /// Bytes written, with those that were moved.
     written: u64,
     /// Bytes that were moved.
@@ -51,20 +55,55 @@ struct Moving {
 }
 
 impl TraceFile {
-    /// Makes the file at `path`, which nobody may have.
-    pub fn create(path: PathBuf, room: Room) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(&path)?;
+    /// Makes the file, whose name nobody may have.
+    pub fn create(entry: Entry, room: Room) -> io::Result<Self> {
+        let file = entry.create()?;
+        append_only(&file)?;
         let patience = room.limit / 2;
         let moving = Moving { room, mover: None, patience, busy: false, warned: false };
         let file = Arc::new(file);
-        Ok(Self { file, path, written: 0, moved: 0, older: None, moving: Some(moving) })
+        let path = entry.path().to_owned();
+        Ok(Self { file, path, entry: Some(entry), written: 0, moved: 0, older: None, moving: Some(moving) })
     }
 
     /// What a killed tracer left: its trace file, and its older rows if there are any.
     pub fn left(file: File, older: Option<File>) -> io::Result<Self> {
         let (written, moved) = (file.metadata()?.len(), older::moved(&file)?);
         let older = older.map(Arc::new);
-        Ok(Self { file: Arc::new(file), path: PathBuf::new(), written, moved, older, moving: None })
+        Ok(Self {
+            file: Arc::new(file),
+            path: PathBuf::new(),
+            entry: None,
+            written,
+            moved,
+            older,
+            moving: None,
+        })
+    }
+
+    /// Whether it has its name still: nobody has removed it.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        has_name(&self.file)
+    }
+
+    /// Makes it again in `dir`, with the rows that it holds, after somebody removed it.
+    pub fn make_again(&mut self, dir: &Dir) -> io::Result<()> {
+        self.hear(true);
+        let entry = dir.entry(self.path.file_name().unwrap_or_default());
+        let file = entry.create()?;
+        let filled = file
+            .set_len(self.moved)
+            .and_then(|()| older::copy(&self.file, &file, self.moved, self.written))
+            .and_then(|()| append_only(&file));
+        if let Err(error) = filled {
+            // What it has of the rows is in the other one too, as long as this process lives.
+            let _ = entry.remove();
+            return Err(error);
+        }
+        (self.file, self.path) = (Arc::new(file), entry.path().to_owned());
+        self.entry = Some(entry);
+        Ok(())
     }
 
     /// Where it is.
@@ -126,7 +165,7 @@ impl TraceFile {
             return self.hear(full);
         }
         if moving.mover.is_none() {
-            match Mover::start(&self.file, &self.path, &moving.room.older) {
+            match Mover::start(&self.path, &moving.room.older) {
                 Ok(mover) => {
                     self.older = Some(mover.older());
                     moving.mover = Some(mover);
@@ -134,7 +173,8 @@ impl TraceFile {
                 Err(failed) => return self.take_note(Some(Err(failed))),
             }
         }
-        let asked = moving.mover.as_ref().is_some_and(|mover| mover.ask(self.moved, self.written));
+        let asked =
+            moving.mover.as_ref().is_some_and(|mover| mover.ask(&self.file, self.moved, self.written));
         moving.busy = asked;
     }
 
@@ -199,8 +239,14 @@ impl TraceFile {
         if let Some(mover) = self.moving.as_ref().and_then(|moving| moving.mover.as_ref()) {
             mover.remove()?;
         }
-        super::remove(&self.path).map_err(|error| (self.path.clone(), error))
+        let Some(entry) = &self.entry else { return Ok(()) };
+        entry.remove().map_err(|error| (entry.path().to_owned(), error))
     }
+}
+
+/// Wherever somebody cuts it off meanwhile, lines are lines.
+fn append_only(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fcntl_setfl(file, OFlags::APPEND)?)
 }
 
 #[cfg(test)]
@@ -212,6 +258,7 @@ mod tests {
     use super::{Room, TraceFile};
     use crate::record::log_place::LogPlace;
     use crate::record::older::{self, Older};
+    use crate::record::way;
 
     const LIMIT: u64 = 64 << 10;
     const LINE: usize = 1000;
@@ -223,7 +270,8 @@ mod tests {
     fn trace(dir: &Path) -> TraceFile {
         let place = LogPlace::made(&dir.join("log")).unwrap();
         let older = Older { place, name: "older".to_owned() };
-        TraceFile::create(dir.join("trace"), Room { limit: LIMIT, older }).unwrap()
+        let entry = way::existing(dir).unwrap().entry("trace");
+        TraceFile::create(entry, Room { limit: LIMIT, older }).unwrap()
     }
 
     fn write(trace: &mut TraceFile, lines: std::ops::Range<usize>) {
@@ -310,6 +358,25 @@ mod tests {
             trace.remove().unwrap();
             assert_eq!(std::fs::read_dir(dir.path().join("log/sessions")).unwrap().count(), 0, "{removed}");
         }
+    }
+
+    #[test]
+    fn it_is_made_again_after_somebody_removed_it_and_goes_on() {
+        let dir = crate::scratch();
+        let mut trace = trace(dir.path());
+        write(&mut trace, 0..200);
+        std::fs::remove_file(dir.path().join("trace")).unwrap();
+        assert!(!trace.is_there());
+        trace.make_again(&way::existing(dir.path()).unwrap()).unwrap();
+        assert!(trace.is_there() && trace.moved > 0);
+        write(&mut trace, 200..400);
+        assert_eq!(text(&mut trace), all(0..400));
+        // As whoever comes after a kill finds it.
+        let at = |name: &str| File::open(dir.path().join(name)).unwrap();
+        let mut left = TraceFile::left(at("trace"), Some(at("log/sessions/older"))).unwrap();
+        assert_eq!((text(&mut left), left.moved), (all(0..400), trace.moved));
+        trace.remove().unwrap();
+        assert!(!dir.path().join("trace").exists());
     }
 
     #[test]

@@ -13,10 +13,11 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
 use super::dir::Dir;
+use super::lookable;
 
 /// Links that are followed; the kernel follows as many (path_resolution(7)).
 const LINKS: usize = 40;
@@ -116,7 +117,7 @@ fn step(at: &OwnedFd, name: &OsString, make: bool) -> Result<OwnedFd, Errno> {
     let directory = || openat(at, name, LOOK | OFlags::DIRECTORY, Mode::empty());
     let opened = match directory() {
         Err(Errno::NOENT) if make => {
-            match mkdirat(at, name, Mode::from_raw_mode(0o755)) {
+            match lookable::make(at, name) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error),
             }

@@ -82,7 +82,8 @@ mod tests {
         let tmpfs = crate::scratch();
         let ground = ground(tmpfs.path());
         assert!(matches!(claim(&ground, ID, Intent::Work), Claim::Missing));
-        let enrolled = Enrolled::write(ground.path(), &made(10, 5)).unwrap();
+        let enrolled =
+            Enrolled::write(&crate::record::runtime::open(tmpfs.path()).unwrap(), &made(10, 5)).unwrap();
         assert!(matches!(claim(&ground, ID, Intent::Work), Claim::Held));
         assert!(matches!(claim(&ground, ID, Intent::Look), Claim::Held));
         drop(enrolled);

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -61,7 +62,7 @@ pub const MIN_AGE: Duration = Duration::from_secs(30);
 /// Sessions that are brought to the disk together; so many locks are held.
 const AT_ONCE: usize = 64;
 
-/// The most bytes that a trace file has, without those that were moved.
+/// The most bytes of a trace file that are read wherever they come from, without those that were moved.
 const TRACE_LIMIT: u64 = 4 << 30;
 
 /// What is to be recovered, and how.
@@ -319,8 +320,7 @@ impl Recovery<'_> {
         report.session_id = Some(enrollment.session_id.clone());
         match report.decision.action {
             Action::Finish if self.request.dry_run => {
-                let waits = older::is_not_elsewhere(&enrollment).err();
-                report.error = waits.or_else(|| older::whole(&enrollment, trace?).err());
+                report.error = write::look(self.request, &enrollment, trace).err();
             }
             _ if self.request.dry_run => {}
             Action::Leave => {}
@@ -422,11 +422,16 @@ impl Recovery<'_> {
     }
 }
 
-/// Whether there is more in it than tracer writes. What was moved is a hole, however large.
+/// Whether it is large without having been written: it costs whoever made it nothing, and whoever reads it much. What was
+/// moved is a hole too, however large.
 fn is_too_large(trace: &File) -> bool {
     let moved = crate::record::older::moved(trace);
-    let len = trace.metadata().map(|found| found.len());
-    matches!((len, moved), (Ok(len), Ok(moved)) if len - moved > TRACE_LIMIT)
+    let found = trace.metadata();
+    matches!((found, moved), (Ok(found), Ok(moved)) if is_blown_up(found.len() - moved, found.blocks() * 512))
+}
+
+fn is_blown_up(held: u64, on_disk: u64) -> bool {
+    held > TRACE_LIMIT && on_disk < held
 }
 
 fn refusal(file: &str, refused: &Refused) -> Option<Report> {

@@ -41,7 +41,7 @@ pub(super) fn found(
         if seen.contains(&dir) {
             continue;
         }
-        if let Some(found) = found_in(&dir, enrollment, id)? {
+        if let Some(found) = found_in(&dir, enrollment, id, request.dry_run)? {
             return Ok(Some(found));
         }
         seen.push(dir);
@@ -56,12 +56,17 @@ pub(super) fn found(
 }
 
 /// Where a log directory has it, under whatever name: its own, or one that was free.
-fn found_in(dir: &Path, enrollment: &Enrollment, id: &SessionId) -> Result<Option<Found>, String> {
-    let root = enrollment.root();
+fn found_in(
+    dir: &Path,
+    enrollment: &Enrollment,
+    id: &SessionId,
+    look: bool,
+) -> Result<Option<Found>, String> {
+    let (root, boot_id) = (enrollment.root(), enrollment.boot_id.as_str());
     let there = LogPlace::if_there(dir).map_err(|why| FinishError::LogDir { path: dir.to_owned(), why });
     let Some(dirs) = there.map_err(|error| error.to_string())? else { return Ok(None) };
     for (nth, name) in id.names(root.pid).enumerate() {
-        match LogDir::holding(&dirs, &name, root, &enrollment.boot_id).map_err(|error| error.to_string())? {
+        match LogDir::holding(&dirs, &name, (root, boot_id), look).map_err(|error| error.to_string())? {
             Held::Yes(place) => return Ok(Some(Found { place, id: name })),
             // They are taken in order, and the first may have been kept for somebody.
             Held::Free if nth > 0 => break,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::gates::Rows;
+use crate::kernel::event::Status;
 use crate::kernel::loss::Loss;
 use crate::process::target::unresolved::After;
 use crate::process::target::{Resolver, Wanted};
@@ -77,7 +78,7 @@ pub fn rebuild(
     let _ = rebuilt.recording.give_up(After::RootEnded, rebuilt.last_ns);
     // Ends since the tracer died were seen by nobody.
     let unseen = Loss { gaps: 1, ..Loss::default() };
-    rebuilt.recording.settle(now_ns, None, &unseen);
+    rebuilt.recording.settle(now_ns, enrollment.wait_status.map(Status), &unseen);
     rebuilt.recording.conclude(&Loss::default(), now_ns);
     Ok(rebuilt)
 }

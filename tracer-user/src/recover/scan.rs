@@ -5,20 +5,16 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
 
 use crate::process::identity::{Identity, Ticks};
+use crate::record::dir;
 use crate::record::enrollment::Enrollment;
 use crate::record::runtime::{self, RuntimeDirError};
 use crate::record::{enrollment, spool};
-
-/// Bytes of a page; larger ones are no harm.
-const PAGE: usize = 4096;
 
 /// What a name in the runtime directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +55,7 @@ fn identity(text: &str) -> Option<Identity> {
 /// A runtime directory that is ours alone.
 #[derive(Debug)]
 pub struct Ground {
-    dir: OwnedFd,
-    path: PathBuf,
+    dir: dir::Dir,
     uid: u32,
 }
 
@@ -98,13 +93,13 @@ impl Ground {
     pub fn open(tmpfs: &Path) -> Result<Option<Self>, RuntimeDirError> {
         let found = runtime::existing(tmpfs)?;
         let uid = rustix::process::geteuid().as_raw();
-        Ok(found.map(|(path, dir)| Self { dir, path, uid }))
+        Ok(found.map(|dir| Self { dir, uid }))
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.dir.path()
     }
 
     /// Hands on each name that is in it.
@@ -117,6 +112,13 @@ impl Ground {
             }
         }
         Ok(())
+    }
+
+    /// How many sidecars there are, by their names.
+    pub fn sidecars(&self) -> io::Result<u64> {
+        let mut many = 0;
+        self.names(|name| many += u64::from(matches!(kind(name), Found::Sidecar(_))))?;
+        Ok(many)
     }
 
     /// Whether anything has this name.
@@ -155,7 +157,7 @@ impl Ground {
     /// Puts another sidecar in the place of the one that `lock` is of. It is locked too.
     pub fn rewrite(&self, enrollment: &Enrollment, lock: &mut Opened) -> io::Result<()> {
         match enrollment::rewrite(&self.dir, enrollment) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => self.overwrite(enrollment, lock),
+            Err(error) if enrollment::is_full(&error) => self.overwrite(enrollment, lock),
             Err(error) => Err(error),
             Ok(file) => {
                 let stat = fstat(&file)?;
@@ -165,24 +167,16 @@ impl Ground {
         }
     }
 
-    /// The same where the file system is full, maybe of what is to be recovered: the page that a sidecar has is written
-    /// once more, in one write. Nobody reads it without its lock, and within a page no kill comes between (mm/filemap.c,
-    /// `generic_perform_write`).
+    /// The same where the file system is full: in place.
     fn overwrite(&self, enrollment: &Enrollment, lock: &Opened) -> io::Result<()> {
-        let mut text = serde_json::to_vec(enrollment)?;
-        let before = usize::try_from(lock.stat.st_size).unwrap_or(usize::MAX);
-        if text.len().max(before) > PAGE {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        text.resize(text.len().max(before), b' ');
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let name = enrollment::name(enrollment.root());
         let file = File::from(openat(&self.dir, &name, flags, Mode::empty())?);
         let found = fstat(&file)?;
         if (found.st_dev, found.st_ino) != (lock.stat.st_dev, lock.stat.st_ino) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if file.write_at(&text, 0)? == text.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+        enrollment::overwrite(&file, enrollment)
     }
 
     /// Removes what was left of a sidecar that the caller has the lock of, and that was being written again.

@@ -32,7 +32,7 @@ struct Host {
 impl Host {
     fn new() -> Self {
         let dir = crate::scratch();
-        let runtime = runtime::open(dir.path()).unwrap();
+        let runtime = runtime::open(dir.path()).unwrap().path().to_owned();
         Self { dir, runtime }
     }
 
@@ -61,7 +61,11 @@ impl Host {
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
         let mut enrollment = Enrollment { boot_id, ..made(pid, 5) };
         change(&mut enrollment);
-        drop(Enrolled::write(&self.runtime, &enrollment).unwrap());
+        drop(self.enrolled(&enrollment));
+    }
+
+    fn enrolled(&self, enrollment: &Enrollment) -> Enrolled {
+        Enrolled::write(&runtime::open(self.dir.path()).unwrap(), enrollment).unwrap()
     }
 
     fn trace(&self, pid: u32, text: &str) {
@@ -130,6 +134,14 @@ fn one(reports: &[Report]) -> &Report {
 }
 
 #[test]
+fn a_trace_file_may_be_of_any_size_that_was_written() {
+    let limit = super::TRACE_LIMIT;
+    assert!(!super::is_blown_up(limit, 0), "so much is read in any case");
+    assert!(super::is_blown_up(limit + 1, 4096));
+    assert!(!super::is_blown_up(10 * limit, 10 * limit), "a log directory without room leaves it all here");
+}
+
+#[test]
 fn a_crash_becomes_one_session_and_nothing_is_left_behind() {
     let host = Host::new();
     host.crash(NOBODYS);
@@ -161,6 +173,50 @@ fn a_dry_run_decides_the_same_and_changes_nothing() {
     assert_eq!((host.left(), host.log().exists()), (before, false));
     let wet = host.recover();
     assert_eq!(one(&dry).decision, one(&wet).decision);
+}
+
+#[test]
+fn a_dry_run_promises_nothing_that_fails() {
+    let nothing = |_: &Host| {};
+    let log_is_a_file = |host: &Host| fs::write(host.log(), "").unwrap();
+    let above_is_a_link = |host: &Host| symlink("/proc/version", host.log()).unwrap();
+    let sessions_is_a_link = |host: &Host| {
+        fs::create_dir(host.log()).unwrap();
+        symlink(host.dir.path(), host.log().join("sessions")).unwrap();
+    };
+    type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Host));
+    let cases: [Case<'_>; 6] = [
+        ("../x", "log", &nothing),
+        ("fine", "", &nothing),
+        ("fine", "log", &log_is_a_file),
+        ("fine", "log/below/it", &log_is_a_file),
+        ("fine", "log/below/it", &above_is_a_link),
+        ("fine", "log", &sessions_is_a_link),
+    ];
+    for (id, log_dir, prepare) in cases {
+        let host = Host::new();
+        prepare(&host);
+        host.enrol(NOBODYS, |it| it.session_id = id.to_owned());
+        host.trace(NOBODYS, &rows(NOBODYS));
+        let log_dir = (!log_dir.is_empty()).then(|| host.dir.path().join(log_dir));
+        let wet = Request { log_dir, ..host.request() };
+        let dry = reports(&Request { dry_run: true, ..wet.clone() });
+        let wet = reports(&wet);
+        assert!(one(&wet).error.is_some(), "{id}");
+        assert_eq!(one(&dry), one(&wet), "{id}");
+    }
+}
+
+#[test]
+fn a_dry_run_finds_a_session_in_its_place_and_adds_no_line() {
+    let host = Host::new();
+    host.crash(NOBODYS);
+    host.recover();
+    host.crash(NOBODYS);
+    fs::write(host.log().join("sessions.jsonl"), "").unwrap();
+    let dry = reports(&Request { dry_run: true, ..host.request() });
+    assert_eq!((one(&dry).error.as_deref(), host.lines("sessions.jsonl").len()), (None, 0));
+    assert_eq!((one(&host.recover()).error.as_deref(), host.lines("sessions.jsonl").len()), (None, 1));
 }
 
 #[test]

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 
 use super::rebuild::{Rebuilt, rebuild};
 use super::scan::Opened;
-use super::{Recovery, older, places};
+use super::{Recovery, Request, older, places};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::dir::Dir;
 use crate::record::enrollment::Enrollment;
 use crate::session::finish::{FinishError, LogDir, Name, Placed, Reader, finish};
-use crate::session::id::SessionId;
+use crate::session::id::{BadSessionId, SessionId};
 use crate::session::recording::NOBODY;
 use crate::session::sum_up::{Ending, sum_up};
 use crate::session::summary::{Completeness, Reason, Subtype};
@@ -41,8 +41,7 @@ pub(super) fn write(
     (enrollment, lock): (&mut Enrollment, &mut Opened),
     trace: Option<File>,
 ) -> Result<Written, String> {
-    let id: SessionId =
-        enrollment.session_id.parse().map_err(|error: crate::session::id::BadSessionId| error.to_string())?;
+    let id = id(enrollment)?;
     let wanted = places::wanted(recovery.request, enrollment)?;
     if let Some(places::Found { place, id }) = places::found(recovery.request, enrollment, &id)? {
         return Ok(Written { place: Some(place), sessions: None, id, damaged: 0, lost_bytes: 0 });
@@ -80,6 +79,23 @@ pub(super) fn write(
     }
 }
 
+/// Whether it could be, as far as that is seen without doing anything.
+pub(super) fn look(request: &Request, enrollment: &Enrollment, trace: Option<File>) -> Result<(), String> {
+    let (id, wanted) = (id(enrollment)?, places::wanted(request, enrollment)?);
+    if places::found(request, enrollment, &id)?.is_some() {
+        return Ok(());
+    }
+    if enrollment.finished {
+        return places::that_it_was_removed(enrollment);
+    }
+    trace.map(|trace| older::whole(enrollment, trace)).transpose()?;
+    LogDir::can_be_at(&wanted).map_err(|error| error.to_string())
+}
+
+fn id(enrollment: &Enrollment) -> Result<SessionId, String> {
+    enrollment.session_id.parse().map_err(|error: BadSessionId| error.to_string())
+}
+
 fn conclude(
     log_dir: &LogDir,
     (id, name): (&SessionId, Name),
@@ -103,7 +119,10 @@ fn conclude(
         exit_code: Some(-1),
         exit_signal: None,
         reason: Reason::Crashed,
-        verdict: if enrollment.unwritten { of_unwritten(member) } else { Verdict::of_crash(member) },
+        verdict: match enrollment.unwritten {
+            true => of_unwritten(member, enrollment.lost_lines),
+            false => Verdict::of_crash(member),
+        },
         root: &root,
         ended_ns: if last_ns == 0 { enrolled_ns } else { last_ns },
         boot_id: &enrollment.boot_id,

@@ -6,6 +6,7 @@
 //! what takes long comes last, so that it is not in the way of all others each time. What takes longer than any run waits
 //! would be begun each time and never done, so it is told of.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,17 +14,22 @@ use std::time::Duration;
 
 use super::plan::Plan;
 use crate::recover::gates::Action;
+use crate::recover::scan::Ground;
 use crate::recover::under_way::UnderWay;
 use crate::recover::{MIN_AGE, RecoverError, Report, Request, Reserved, recover};
 
 /// How long a run that has ended waits.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What is under way for this long takes long; many others take less each.
+const LONG: Duration = Duration::from_secs(1);
+
 /// A recovery under way.
 pub(super) struct Background {
     stop: Arc<AtomicBool>,
     done: Option<Receiver<()>>,
     under_way: UnderWay,
+    tmpfs_path: PathBuf,
 }
 
 impl Background {
@@ -51,27 +57,36 @@ impl Background {
         if let Err(error) = &started {
             log::warn!("no thread for recovery ({error}); run: tracer recover");
         }
-        Self { stop, done: started.is_ok().then_some(done), under_way }
+        Self { stop, done: started.is_ok().then_some(done), under_way, tmpfs_path: plan.tmpfs_path.clone() }
     }
 
     /// The run has ended: waits a little.
     pub(super) fn end(self) {
-        if let Some(done) = self.done {
+        if let Some(done) = &self.done {
             // Out of patience is no failure: the rest is for the next start, but for what takes longer each time.
             if done.recv_timeout(PATIENCE).is_err() {
-                let not_done = format!(
-                    "what killed tracers left is not recovered {} s after this run",
-                    PATIENCE.as_secs()
-                );
-                match self.under_way.file() {
-                    Some(file) => {
-                        log::warn!("{not_done}: it takes its time over {file}; run: tracer recover");
-                    }
-                    None => log::info!("{not_done}; the next run goes on, or: tracer recover"),
-                }
+                self.tell_what_is_left();
             }
         }
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// A file that takes too long each time, or that there are many.
+    fn tell_what_is_left(&self) {
+        let not_done =
+            format!("what killed tracers left is not recovered {} s after this run", PATIENCE.as_secs());
+        if let Some(file) = self.under_way.file_for(LONG) {
+            log::warn!("{not_done}: it takes its time over {file}; run: tracer recover");
+            return;
+        }
+        // By their names alone: some may be of runs that are on.
+        let ground = Ground::open(&self.tmpfs_path).ok().flatten();
+        match ground.and_then(|ground| ground.sidecars().ok()) {
+            Some(0) | None => log::info!("{not_done}; the next run goes on, or: tracer recover"),
+            Some(many) => log::warn!(
+                "{not_done}: up to {many} crashed sessions are left; the next run goes on, or: tracer recover"
+            ),
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Timer {
     KillAfter,
     /// How long whoever was killed may take to be gone. Nothing outlives SIGKILL, but a disk may be waited for.
     Patience,
+    /// How long whoever outlives the command may go on to write where it did. No ending waits for that, only its output.
+    LastWords,
     /// How long the reader of the output may take for the rest of it, where the end was not the command's own.
     Delivery,
 }

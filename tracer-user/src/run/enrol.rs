@@ -27,7 +27,7 @@ pub(super) fn enrol(
     let Some(root) = recording.root() else { return Ok(None) };
     let (id, enrollment) = (root.id, enrollment(plan, place, recording, root, boot_id));
     let dir = runtime::open(&plan.tmpfs_path).map_err(|error| error.to_string())?;
-    let failed = |what, error| format!("the {what} in {} can't be made ({error})", dir.display());
+    let failed = |what, error| format!("the {what} in {} can't be made ({error})", dir.path().display());
     let enrolled = Enrolled::write(&dir, &enrollment).map_err(|error| failed("enrollment sidecar", error))?;
     let name = older::name(plan.session_id.as_str(), boot_id, id);
     let older = Older { place: place.clone(), name };
@@ -74,5 +74,7 @@ fn enrollment(
         recovered_to: None,
         finished: false,
         unwritten: false,
+        wait_status: None,
+        lost_lines: 0,
     }
 }

@@ -16,6 +16,7 @@ use super::gone::Gone;
 use super::kill::Killing;
 use super::listener::Listener;
 use super::live::Live;
+use super::lookout::Lookout;
 use super::plan::Plan;
 use super::sampling::Sampling;
 use super::signals::{Number, Sent, Signals};
@@ -46,6 +47,7 @@ pub(super) struct Follower<'a> {
     pub(super) recording: Recording,
     /// The sidecar, where there is one.
     pub(super) enrolled: Option<Enrolled>,
+    lookout: Lookout,
     boot_id: &'a str,
     sampling: Sampling,
     search: Search,
@@ -111,6 +113,7 @@ impl<'a> Follower<'a> {
             listener,
             recording,
             enrolled: None,
+            lookout: Lookout::default(),
             boot_id,
             sampling: Sampling::new(plan.rhythm.scope),
             search: Search::new(plan.resolve_timeout),
@@ -162,12 +165,14 @@ impl<'a> Follower<'a> {
             self.woken(woken).await;
         }
         if let Some(live) = &mut self.live {
-            live.erase();
+            live.erase(self.streams.shows_lines());
         }
         self.see_the_dying_out().await;
         // Its priority is not for what follows; and the terminal is put back before tracer says anything on it.
         self.urgency = None;
         self.streams = Streams::default();
+        // Where the session can't be written, they are what is left of it.
+        self.look_after_files();
         let ended = self.ended.take().unwrap_or_else(|| self.child.reap());
         Followed { ended, why: self.ending.why().unwrap_or(Why::Ended), since_ns: self.since_ns }
     }
@@ -181,6 +186,7 @@ impl<'a> Follower<'a> {
             Woken::Tick => {
                 self.streams.look_again();
                 self.apart.look_again(self.child, self.programs);
+                self.look_after_files();
             }
             Woken::Ended | Woken::Round | Woken::SearchIsUp | Woken::Other => {}
         }
@@ -197,7 +203,8 @@ impl<'a> Follower<'a> {
 
     /// The status line, where there is one.
     fn draw(&mut self) {
-        if let Some(live) = self.live.as_mut().filter(|live| live.is_due()) {
+        let due = |live: &&mut Live| live.is_due(self.streams.shows_lines());
+        if let Some(live) = self.live.as_mut().filter(due) {
             let (target_kb, tree_kb) = self.recording.rss_now_kb();
             live.draw(self.recording.tree.living().count(), target_kb, tree_kb);
         }
@@ -250,6 +257,12 @@ impl<'a> Follower<'a> {
         match enrol(self.plan, self.log_place, &mut self.recording, self.boot_id) {
             Ok(enrolled) => self.enrolled = enrolled,
             Err(error) => log::warn!("{error}; the session is kept in memory until it ends"),
+        }
+    }
+
+    fn look_after_files(&mut self) {
+        if let Some(enrolled) = &mut self.enrolled {
+            self.lookout.look(&self.plan.tmpfs_path, &mut self.recording, enrolled);
         }
     }
 }

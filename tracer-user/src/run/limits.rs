@@ -10,6 +10,8 @@ use super::ending::{Orphans, Policy, Timer};
 pub const KILL_AFTER: Duration = Duration::from_secs(10);
 /// How long whoever was killed may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long output is heard of those who outlive the command and hold its pipes.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Checked settings.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,7 @@ impl Limits {
             Timer::Drain => Some(self.drain),
             Timer::KillAfter => Some(self.kill_after()),
             Timer::Patience => Some(PATIENCE),
+            Timer::LastWords => Some(LAST_WORDS),
             Timer::Delivery => Some(self.kill_after().max(PATIENCE)),
         }
     }

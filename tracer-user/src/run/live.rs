@@ -5,6 +5,9 @@
 //! program has the terminal in raw mode (an editor, a pager, a prompt with editing) or the job is in the background. What
 //! can't be avoided: where a line of the command scrolls away between two drawings, the words stay beside it.
 //!
+//! Where the command has a terminal of its own, tracer has put the outer one into raw mode itself, and it is the inner one that
+//! tells of the program's. Nothing that is drawn has a newline, which would be half of one there.
+//!
 //! Drawn no more often than four times a second, and only where stderr is a terminal; erased before the command's end is told.
 //! A terminal that takes nothing (Ctrl-S) is not waited for: what was to be drawn meanwhile is left out.
 
@@ -16,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::getpgrp;
-use rustix::termios::{LocalModes, isatty, tcgetattr, tcgetpgrp, tcgetwinsize};
+use rustix::termios::{LocalModes, Termios, isatty, tcgetattr, tcgetpgrp, tcgetwinsize};
 
 /// Between two drawings.
 const RHYTHM: Duration = Duration::from_millis(250);
@@ -47,9 +50,9 @@ impl Live {
         Some(Self { terminal, begun: Instant::now(), last: None, drawn: 0, rest: Vec::new() })
     }
 
-    /// Whether it is time to draw.
-    pub(super) fn is_due(&self) -> bool {
-        self.last.is_none_or(|last| last.elapsed() >= RHYTHM) && is_ours()
+    /// Whether it is time to draw. `in_lines`: what the command's own terminal says, where what it shows is shown here.
+    pub(super) fn is_due(&self, in_lines: Option<bool>) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= RHYTHM) && is_ours(in_lines)
     }
 
     /// Draws.
@@ -66,8 +69,8 @@ impl Live {
     }
 
     /// Takes the words away.
-    pub(super) fn erase(&mut self) {
-        if self.drawn > 0 && is_ours() {
+    pub(super) fn erase(&mut self, in_lines: Option<bool>) {
+        if self.drawn > 0 && is_ours(in_lines) {
             let width = tcgetwinsize(stderr()).map_or(80, |size| usize::from(size.ws_col));
             self.write(width, &" ".repeat(self.drawn.min(width.saturating_sub(1))));
         }
@@ -112,9 +115,10 @@ impl Live {
 }
 
 /// Whether the terminal shows what this job writes, line by line.
-fn is_ours() -> bool {
-    let in_lines = tcgetattr(stderr()).is_ok_and(|modes| modes.local_modes.contains(LocalModes::ICANON));
-    in_lines && tcgetpgrp(stderr()).is_ok_and(|group| group == getpgrp())
+fn is_ours(in_lines: Option<bool>) -> bool {
+    let are_lines = |modes: Termios| modes.local_modes.contains(LocalModes::ICANON);
+    in_lines.unwrap_or_else(|| tcgetattr(stderr()).is_ok_and(are_lines))
+        && tcgetpgrp(stderr()).is_ok_and(|group| group == getpgrp())
 }
 
 fn words(time: Duration, processes: usize, target_kb: Option<u64>, tree_kb: Option<u64>) -> String {

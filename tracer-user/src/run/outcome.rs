@@ -14,7 +14,7 @@ use crate::kernel::loss::Loss;
 use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
-use crate::record::enrollment::Enrolled;
+use crate::record::enrollment::{Enrolled, is_full};
 use crate::session::finish::{LogDir, Name, Placed, finish};
 use crate::session::recording::{NOBODY, Recording};
 use crate::session::sum_up::{Ending, sum_up};
@@ -203,7 +203,10 @@ impl Outcome {
             Ok(Placed { unindexed: Some(why), .. }) => {
                 unlisted(recording, enrolled.as_ref(), is_marked, &why);
             }
-            Err(_) => note_unwritten(enrolled),
+            Err(error) => {
+                let kept = keep(recording, enrolled, facts.ended);
+                return Self { session: Err(error + &kept), ..outcome };
+            }
         }
         outcome
     }
@@ -276,7 +279,7 @@ fn note_finished(enrolled: &mut Enrolled) -> bool {
     let noted = enrolled.note_finished();
     match &noted {
         // That there is no room was said where it first failed; and where there is no directory, nobody finds anything.
-        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::NotFound) => {
+        Err(error) if is_full(error) || error.kind() == ErrorKind::NotFound => {
             log::info!("the enrollment sidecar can't be written again ({error})");
         }
         Err(error) => log::warn!("{} can't be written again ({error})", enrolled.path().display()),
@@ -297,12 +300,24 @@ fn unlisted(recording: Recording, enrolled: Option<&Enrolled>, is_marked: bool, 
     }
 }
 
-/// There is no session, and the person who waits is told so: the sidecar says it to the recovery that makes one.
-fn note_unwritten(enrolled: Option<Enrolled>) {
-    if let Some(Err(error)) = enrolled.map(Enrolled::note_unwritten) {
-        // Without the mark it looks like the session of a tracer that was killed, and is there all the same.
-        log::info!("the enrollment sidecar can't be written again ({error})");
-    }
+/// There is no session, and the person who waits is told so: the sidecar says it to the recovery that makes one. Returns what
+/// that will lack, in words.
+fn keep(mut recording: Recording, enrolled: Option<Enrolled>, ended: Ended) -> String {
+    let lost = recording.lines.events.save();
+    let Some(enrolled) = enrolled else {
+        return format!("; all its lines ({lost}) were in memory, and are lost");
+    };
+    let path = enrolled.path().display().to_string();
+    let unmarked = enrolled.note_unwritten(ended.status, lost).err();
+    let lost = match lost {
+        0 => String::new(),
+        1 => "; 1 line that was in memory is lost".to_owned(),
+        lost => format!("; {lost} lines that were in memory are lost"),
+    };
+    // Without the mark it looks like the session of a tracer that was killed, and is there all the same.
+    let unmarked =
+        unmarked.map(|why| format!("; {path} can't be written again ({why}), so it will look like a crash"));
+    lost + &unmarked.unwrap_or_default()
 }
 
 /// The root; if even its events were lost, whom tracer started, and what `wait` told.

@@ -1,7 +1,7 @@
 //! Room for tracer itself under the limits that the caller set for the command.
 //!
 //! Where a soft limit is too low for tracer, it is raised as far as the hard one allows, and the command gets it back as it
-//! was. Where that is not enough, tracer says so and runs nothing: out of stack or memory it would die in the middle of a
+//! was. Files of a session may become as large as they like, so that limit goes altogether where tracer may do that. Where that is not enough, tracer says so and runs nothing: out of stack or memory it would die in the middle of a
 //! run, and its death would be taken for the command's.
 
 use std::io;
@@ -9,8 +9,8 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What tracer needs: of which resource how much, as `ulimit` calls it. Measured with a margin of two. A tree is ended through
-/// descriptors, so of those it takes more where it may have more.
-const NEEDS: [Need; 3] = [
+/// descriptors, so of those it takes more where it may have more. The largest file of a small session is the trace file's.
+const NEEDS: [Need; 4] = [
     Need { resource: Resource::Nofile, least: 64, better: 1024, what: "open files", option: "-n", unit: 1 },
     Need {
         resource: Resource::Stack,
@@ -28,7 +28,18 @@ const NEEDS: [Need; 3] = [
         option: "-v",
         unit: 1024,
     },
+    Need {
+        resource: Resource::Fsize,
+        least: 64 << 20,
+        better: UNBOUNDED,
+        what: "blocks of 512 bytes in a file",
+        option: "-f",
+        unit: 512,
+    },
 ];
+
+/// No limit (RLIM_INFINITY).
+const UNBOUNDED: u64 = u64::MAX;
 
 struct Need {
     resource: Resource,
@@ -64,6 +75,10 @@ impl Room {
         let mut room = Self::default();
         for (need, before) in NEEDS.iter().zip(&mut room.before) {
             let limit = getrlimit(need.resource);
+            if need.better == UNBOUNDED && limit.current.is_some() && need.has_no_bound_now() {
+                *before = Some((need.resource, limit));
+                continue;
+            }
             let Some(raised) = need.raised(limit)? else { continue };
             *before = setrlimit(need.resource, raised).is_ok().then_some((need.resource, limit));
         }
@@ -77,13 +92,18 @@ impl Room {
 }
 
 impl Need {
+    /// Takes away the hard limit too, which not everybody may do (CAP_SYS_RESOURCE).
+    fn has_no_bound_now(&self) -> bool {
+        setrlimit(self.resource, Rlimit { current: None, maximum: None }).is_ok()
+    }
+
     /// The limit that tracer is to have instead, if this one is too low.
     fn raised(&self, limit: Rlimit) -> Result<Option<Rlimit>, NoRoom> {
         let wanted = limit.maximum.map_or(self.better, |maximum| maximum.min(self.better));
         if limit.current.is_none_or(|current| current >= wanted.max(self.least)) {
             Ok(None)
         } else if wanted >= self.least {
-            Ok(Some(Rlimit { current: Some(wanted), ..limit }))
+            Ok(Some(Rlimit { current: (wanted < UNBOUNDED).then_some(wanted), ..limit }))
         } else {
             Err(NoRoom {
                 what: self.what,
@@ -111,6 +131,8 @@ mod tests {
         assert_eq!(files.raised(limit(16, None)), Ok(Some(limit(1024, None))));
         assert_eq!(files.raised(limit(2000, None)), Ok(None));
         assert_eq!(NEEDS[1].raised(limit(16, None)), Ok(Some(limit(1 << 20, None))));
+        assert_eq!(NEEDS[3].raised(limit(16, Some(1 << 30))), Ok(Some(limit(1 << 30, Some(1 << 30)))));
+        assert_eq!(NEEDS[3].raised(limit(16, None)), Ok(Some(Rlimit { current: None, maximum: None })));
         assert_eq!(files.raised(Rlimit { current: None, maximum: None }), Ok(None));
     }
 

@@ -20,6 +20,7 @@ use crate::record::older::Older;
 use crate::record::scratch::Scratch;
 use crate::record::spool::Spool;
 use crate::record::trace_file::Room;
+use crate::record::way;
 
 const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
 /// Lives of processes in a round; each has four lines.
@@ -131,7 +132,7 @@ fn a_line_of_the_spool() {
             let older = Older { place: place.clone(), name: name.to_owned() };
             let room = Room { limit, older };
             let root = Identity { start: Ticks(limit), ..ROOT };
-            spool.to_file(&tmpfs, root, room).unwrap();
+            spool.to_file(&way::existing(&tmpfs).unwrap(), root, room).unwrap();
         }
         (name, spool, Vec::new(), Vec::new())
     });

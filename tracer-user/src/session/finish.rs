@@ -25,6 +25,7 @@ use super::summary::Summary;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
 use crate::record::dir::{Dir, Entry};
+use crate::record::enrollment::is_full;
 use crate::record::log_place::{self, Dirs, LogPlace};
 use crate::record::way;
 
@@ -114,6 +115,11 @@ impl LogDir {
         Ok(Self { place, reader: None, synced_later: false, keep: None })
     }
 
+    /// Whether [`Self::at`] would do that, as far as it is seen without making anything.
+    pub fn can_be_at(path: &Path) -> Result<(), FinishError> {
+        LogPlace::can_be_made(path).map_err(|why| FinishError::LogDir { path: path.to_owned(), why })
+    }
+
     /// Whether there is nothing of the name `id`. What can't be seen is told by whoever puts something there.
     #[must_use]
     pub fn is_free(&self, id: &SessionId) -> bool {
@@ -162,9 +168,14 @@ impl LogDir {
         )
     }
 
-    /// Where a log directory has the session `id`, if that is the one of `root` in that boot; it gets its line in the index
-    /// if whoever put it there died before that.
-    pub fn holding(dirs: &Dirs, id: &SessionId, root: Identity, boot_id: &str) -> Result<Held, FinishError> {
+    /// Where a log directory has the session `id`, if that is the one of `root` in that boot; unless only to `look`, it gets its
+    /// line in the index if whoever put it there died before that.
+    pub fn holding(
+        dirs: &Dirs,
+        id: &SessionId,
+        (root, boot_id): (Identity, &str),
+        look: bool,
+    ) -> Result<Held, FinishError> {
         let place = dirs.sessions.entry(id.as_str());
         let unusable = |why| FinishError::LogDir { path: dirs.log.path().to_owned(), why };
         if place.found().map_err(unusable)?.is_none() {
@@ -178,6 +189,9 @@ impl LogDir {
         let summary: Value = read_summary(&place).unwrap_or_default();
         if !is_ours(&summary) {
             return Ok(Held::Another);
+        }
+        if look {
+            return Ok(Held::Yes(place.path().to_owned()));
         }
         let index = index::of(&dirs.log);
         let in_place = || read_summary(&place).is_ok_and(|summary| is_ours(&summary));
@@ -324,11 +338,6 @@ fn write_session(
             Err(FinishError::Write { path, why: source })
         }
     }
-}
-
-/// Whether there is no room for it.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn failed(entry: &Entry) -> impl Fn(io::Error) -> Failed {

@@ -113,6 +113,8 @@ impl Recording {
             exec.cwd = Some(self.directories.recorded(path));
         }
         self.fold(&event);
+        // Nobody asks who ended.
+        self.ended.clear();
     }
 
     fn fold(&mut self, event: &Event) {

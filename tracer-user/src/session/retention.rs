@@ -17,10 +17,11 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, OFlags, statat};
 use serde::Deserialize;
 
-use super::finish::{LogDir, is_full, read_summary};
+use super::finish::{LogDir, read_summary};
 use super::id::SessionId;
 use super::index::{self, Whose};
 use crate::record::dir::{Dir, Entry};
+use crate::record::enrollment::is_full;
 
 /// How a session's directory is called while it is removed: no session id ends like that and begins with a dot.
 const REMOVED: &str = ".removed";

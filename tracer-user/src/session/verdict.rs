@@ -170,11 +170,16 @@ impl<'a> Verdict<'a> {
 }
 
 /// Why `member` ended, whose tracer saw that and could not write its session. A recovery did; by whose order it ended is in no
-/// event.
+/// event. So many of its lines are lost.
 #[must_use]
-pub fn of_unwritten(member: &Member) -> Verdict<'_> {
+pub fn of_unwritten(member: &Member, lost_lines: u64) -> Verdict<'_> {
     let verdict = Verdict::of(member, None);
-    let sentence = format!("{}; tracer could not write its session then", verdict.sentence);
+    let lost = match lost_lines {
+        0 => String::new(),
+        1 => ", and 1 line of it is lost".to_owned(),
+        lost => format!(", and {lost} lines of it are lost"),
+    };
+    let sentence = format!("{}; tracer could not write its session then{lost}", verdict.sentence);
     Verdict { sentence, ..verdict }
 }
 

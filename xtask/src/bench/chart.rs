@@ -156,6 +156,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use std::path::Path;
 
+    use super::super::names;
     use super::super::report::{Beside, Line, Unit};
     use super::super::sample::Sample;
     use super::*;
@@ -168,6 +169,10 @@ mod tests {
         let advice = "run: cargo xtask bench --from docs/bench.json --svg docs/bench.svg";
         assert!(render(&report) == chart, "docs/bench.svg is not of docs/bench.json; {advice}");
         assert!(!report.quick, "the committed figures are of a whole bench");
+        let measured: Vec<&str> = report.lines.iter().map(|entry| entry.row.as_str()).collect();
+        for name in names() {
+            assert!(measured.contains(&name), "docs/bench.json lacks the row {name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How long it takes to make sessions of a thousand crashes, and how large a recovery gets among a million foreign files.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,6 +81,8 @@ impl Crash {
 
     /// Milliseconds of a recovery of all copies.
     fn recover_all(&self, ground: &Ground) -> Result<f64> {
+        // Of the round before, or of another row.
+        clear(&ground.log())?;
         for number in 0..CRASHES {
             let pid = (NOBODYS + number).to_string();
             for (name, text) in &self.files {
@@ -97,7 +100,6 @@ impl Crash {
         if !status.success() || made != CRASHES || count(&self.runtime)? != 0 {
             bail!("{made} of {CRASHES} crashes became sessions ({status})");
         }
-        fs::remove_dir_all(ground.log()).context("cannot clear the sessions away")?;
         Ok(millis(took))
     }
 }
@@ -118,7 +120,7 @@ fn among_foreign(ground: &Ground, runtime: &Path, count: usize) -> Result<(f64, 
         std::thread::sleep(Duration::from_millis(1));
     }
     let took = begin.elapsed();
-    fs::remove_dir_all(runtime).context("cannot clear the foreign files away")?;
+    clear(runtime)?;
     Ok((peak, took))
 }
 
@@ -127,6 +129,16 @@ fn recovery(ground: &Ground) -> Command {
     command.args(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]).arg(ground.runtime());
     command.env("TRACER_TEST", "1");
     command
+}
+
+/// Removes a directory, if there is one.
+fn clear(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot clear {} away", dir.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn count(dir: &Path) -> Result<usize> {

@@ -3,7 +3,7 @@
 //! It times itself. What a tracer needs to start and to end is therefore not in the figures, and once a worker has
 //! answered, whatever stands before it in the command is at work.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -47,8 +47,10 @@ impl Worker {
 
     /// Lets it end, which must go well.
     pub(crate) fn finish(self) -> Result<()> {
-        let Self { line, mut process, asks, answers } = self;
-        drop((asks, answers));
+        let Self { line, mut process, asks, mut answers } = self;
+        drop(asks);
+        // Whoever has something to say at its end is not to die of it.
+        io::copy(&mut answers, &mut io::sink()).with_context(|| format!("cannot read what `{line}` says"))?;
         let status = process.wait().with_context(|| format!("cannot wait for `{line}`"))?;
         if !status.success() {
             bail!("`{line}` failed ({status})");
@@ -79,6 +81,14 @@ mod tests {
     fn a_worker_answers_each_time_and_ends_with_its_stdin() {
         let mut worker = shell("while read -r line; do echo 1500; done");
         assert_eq!(worker.ask().unwrap(), Duration::from_nanos(1500));
+        assert_eq!(worker.ask().unwrap(), Duration::from_nanos(1500));
+        worker.finish().unwrap();
+    }
+
+    #[test]
+    fn what_a_worker_says_at_its_end_is_taken() {
+        let mut worker =
+            shell("read -r line; echo 1500; read -r line; head -c 200000 /dev/zero; echo; exit 0");
         assert_eq!(worker.ask().unwrap(), Duration::from_nanos(1500));
         worker.finish().unwrap();
     }

@@ -14,6 +14,9 @@ use crate::child;
 /// Whose signatures the lists must have.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// What the host has apt do after each update, as to empty its cache in a container's image, is for its own updates.
+const OWN: &str = "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n";
+
 /// apt, as it sees some suites.
 pub(super) struct Apt {
     dir: PathBuf,
@@ -41,6 +44,8 @@ impl Apt {
             list.push_str(&format!("deb [arch=amd64 signed-by={KEYRING}] {uri} {suite} main\n"));
         }
         let apt = Self { dir: dir.to_owned() };
+        let own = apt.own();
+        fs::write(&own, OWN).with_context(|| format!("cannot write {}", own.display()))?;
         let sources = dir.join("sources.list");
         fs::write(&sources, list).with_context(|| format!("cannot write {}", sources.display()))?;
         child::run(apt.command("apt-get").args(["--quiet=2", "--error-on=any", "update"]))?;
@@ -67,8 +72,14 @@ impl Apt {
         Ok((version, deb.with_context(|| format!("apt-get downloaded no file of {name}"))?))
     }
 
+    /// The file of [`OWN`].
+    fn own(&self) -> PathBuf {
+        self.dir.join("apt.conf")
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
+        command.arg("-c").arg(self.own());
         let at = |key: &str, path: PathBuf| format!("{key}={}", path.display());
         for option in [
             at("Dir::Etc::sourcelist", self.dir.join("sources.list")),

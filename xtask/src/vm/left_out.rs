@@ -24,14 +24,17 @@ const MOMENTS: &str = "its moments are those of real hardware";
 
 /// All of it.
 #[rustfmt::skip]
-pub(super) const LEFT_OUT: [LeftOut; 16] = [
+pub(super) const LEFT_OUT: [LeftOut; 19] = [
     suite("build", "runs cargo and rustc, a gigabyte of files"),
     suite("chaos", MOMENTS),
     suite("clock", FILES),
     suite("conformance", MOMENTS),
     suite("crowd", FILES),
     suite("disks", FILES),
-    suite("endings", MOMENTS),
+    test("endings", "output::", MOMENTS),
+    test("endings", "peers::", MOMENTS),
+    test("endings", "terminals::", MOMENTS),
+    test("endings", "until::", MOMENTS),
     suite("faults", FILES),
     suite("hostile", FILES),
     suite("load", "needs two real processors"),

@@ -14,6 +14,7 @@ use crate::record::enrollment::made;
 use crate::record::log_place::LogPlace;
 use crate::record::older::Older;
 use crate::record::trace_file::{Room, TraceFile};
+use crate::record::way;
 use crate::session::anomaly::thresholds::Thresholds;
 use crate::session::clock::Clock;
 use crate::session::recording::Recording;
@@ -78,7 +79,7 @@ fn both(events: &[Event], snapshots: &[Snapshot]) -> (Recording, Rebuilt) {
     let place = LogPlace::made(dir.path()).unwrap();
     let older = Older { place, name: "older".to_owned() };
     let room = Room { limit: 1 << 20, older };
-    recording.lines.events.to_file(dir.path(), ROOT, room).unwrap();
+    recording.lines.events.to_file(&way::existing(dir.path()).unwrap(), ROOT, room).unwrap();
     let file = std::fs::File::open(dir.path().join("tracer_trace_5000000_5.jsonl")).unwrap();
     let enrollment = made(ROOT.pid, ROOT.start.0);
     let file = TraceFile::left(file, None).unwrap();
@@ -115,6 +116,14 @@ fn rows_go_through_the_same_fold_and_give_the_same_session() {
     assert_eq!(told.target.unwrap().identity(), CHILD);
     assert_eq!((told.peaks.snapshot_count(), told.peaks.peak_rss_kb()), (1, Some(77)));
     assert_eq!((told.figures.cpu_us, told.figures.root.as_ref().unwrap().end_lost), (Some(7), true));
+}
+
+#[test]
+fn who_ended_is_not_held_until_the_last_row() {
+    let events = [fork(ROOT, 1_000), fork(CHILD, 3_000), exit(CHILD, 6_000, "make", 0)];
+    let (mut before, mut after) = both(&events, &[]);
+    assert_eq!(before.take_ended(), [CHILD]);
+    assert_eq!(after.recording.take_ended(), [], "nobody asks a recovery");
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn an_id_is_left_to_the_run_that_is_on() {
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
         let mut live = Enrollment { boot_id, log_dir: Some(there.to_owned()), ..made(NOBODYS + 1, 5) };
         same(&mut live);
-        let live = Enrolled::write(&host.runtime, &live).unwrap();
+        let live = host.enrolled(&live);
         host.recover();
         assert_eq!((host.sessions(), host.left().len()), (vec![expected.to_owned()], 1));
         live.withdraw().unwrap();

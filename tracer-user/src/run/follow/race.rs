@@ -37,8 +37,7 @@ impl Follower<'_> {
             Action::Deliver => {
                 // Nobody's end is waited for any more.
                 self.gone = Gone::default();
-                self.streams.wind_up();
-                self.delivered();
+                self.deliver();
             }
             Action::Finish => self.tell_of_what_was_not_taken(),
         }
@@ -53,6 +52,10 @@ impl Follower<'_> {
     /// A timer is up. Who was not heard was not silent.
     pub(super) fn up(&mut self, timer: Timer) {
         self.timers.stop(timer);
+        if timer == Timer::LastWords {
+            self.streams.wind_up();
+            return self.delivered();
+        }
         if timer == Timer::Idle {
             let seen = self.streams.step();
             self.heard(seen);
@@ -161,6 +164,18 @@ impl Follower<'_> {
         if seen.stops {
             self.suspend(true);
         }
+    }
+
+    /// Whoever of the tree outlives the command and holds its output may be about to write (`> >(tee log)`): for a short time
+    /// that is heard too.
+    fn deliver(&mut self) {
+        if self.streams.outlive_the_command() && self.programs.members().next().is_some() {
+            self.recording.root_is_outlived();
+            self.start_timer(Timer::LastWords);
+        } else {
+            self.streams.wind_up();
+        }
+        self.delivered();
     }
 
     fn delivered(&mut self) {

@@ -4,6 +4,9 @@
 //! key on as it is, so that it is the inner terminal that makes a signal of Ctrl-C. At all other times (behind `&`, after
 //! Ctrl-Z and `bg`) the terminal is somebody else's: it is neither read nor changed, and the command waits for its input. A
 //! shell tells nobody that it brings a running job to the foreground, so that is looked at again and again.
+//!
+//! A terminal that is not that of tracer's session (`setsid -w`, `su -c`) has no foreground for tracer to be in, and tells it
+//! nothing. Whoever gave it meant it to be read, so it is tracer's all the time.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -31,7 +34,13 @@ impl Keys {
 
     /// Of a terminal; taken at once, if it is tracer's turn.
     pub(super) fn typed(relay: Relay) -> Self {
-        let mut terminal = Raw { terminal: stdin(), before: None, is_taken: false, is_hung_up: false };
+        let mut terminal = Raw {
+            terminal: stdin(),
+            is_foreign: is_at_a_foreign_terminal(),
+            before: None,
+            is_taken: false,
+            is_hung_up: false,
+        };
         terminal.look();
         Self { relay: Some(relay.of_terminal()), terminal: Some(terminal) }
     }
@@ -39,6 +48,11 @@ impl Keys {
     /// Looks whether the terminal is tracer's now. True: it has just become that.
     pub(super) fn look(&mut self) -> bool {
         self.terminal.as_mut().is_some_and(Raw::look)
+    }
+
+    /// Whether the terminal tells tracer of nothing that happens at it.
+    pub(super) fn come_from_a_foreign_terminal(&self) -> bool {
+        self.terminal.as_ref().is_some_and(|terminal| terminal.is_foreign)
     }
 
     /// tracer stood still, and whoever had its terminal meanwhile may have changed it.
@@ -92,6 +106,11 @@ pub(super) fn is_at_a_terminal() -> bool {
     isatty(stdin()) && tcgetpgrp(stdin()).is_ok()
 }
 
+/// Whether stdin is a terminal that is not that of tracer's session.
+pub(super) fn is_at_a_foreign_terminal() -> bool {
+    isatty(stdin()) && tcgetpgrp(stdin()) == Err(Errno::NOTTY)
+}
+
 /// Whether somebody types at tracer's stdin: it is a terminal, and tracer is in its foreground.
 pub(super) fn is_typed_at() -> bool {
     isatty(stdin()) && tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
@@ -100,6 +119,8 @@ pub(super) fn is_typed_at() -> bool {
 /// A terminal that passes every key on while tracer is in its foreground, until this is dropped.
 struct Raw {
     terminal: BorrowedFd<'static>,
+    /// It is not that of tracer's session.
+    is_foreign: bool,
     /// Its settings when it was taken, until they are put back.
     before: Option<Termios>,
     is_taken: bool,
@@ -110,13 +131,17 @@ struct Raw {
 impl Raw {
     fn look(&mut self) -> bool {
         self.is_hung_up = tcgetpgrp(self.terminal) == Err(Errno::IO);
-        let is_ours = is_typed_at();
+        let is_ours = self.is_ours();
         let is_new = is_ours && !self.is_taken;
         self.is_taken = is_ours;
         if is_new && let Err(error) = self.set() {
             log::warn!("the terminal's settings can't be changed ({error})");
         }
         is_new
+    }
+
+    fn is_ours(&self) -> bool {
+        if self.is_foreign { is_at_a_foreign_terminal() } else { is_typed_at() }
     }
 
     fn set(&mut self) -> io::Result<()> {
@@ -132,7 +157,7 @@ impl Raw {
 
     /// One that is somebody else's by now has that one's settings.
     fn put_back(&mut self) {
-        if !std::mem::take(&mut self.is_taken) || !is_typed_at() {
+        if !std::mem::take(&mut self.is_taken) || !self.is_ours() {
             return;
         }
         let put_back =

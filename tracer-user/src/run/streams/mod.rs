@@ -4,6 +4,7 @@
 //! |---|---|
 //! | usually | tracer's own descriptors: no byte passes through tracer |
 //! | output is looked at | a pipe for stdout and one for stderr; one for both where both are the same file |
+//! | the same, and stderr alone is a terminal | a terminal for stderr, which is nobody's session's: the job stays where it is |
 //! | the same, and stdout is a terminal | a terminal of its own in the place of each that is one |
 //! | `--pty` | a terminal of its own for all three |
 //!
@@ -30,7 +31,7 @@ use tokio::io::Interest;
 use super::limits::Limits;
 use super::signals::Number;
 use super::spawn::Ends;
-use keys::{Keys, is_at_a_terminal};
+use keys::{Keys, is_at_a_foreign_terminal, is_at_a_terminal};
 use lookout::Lookout;
 use port::Port;
 use pty::Pty;
@@ -43,6 +44,8 @@ pub(super) struct Streams {
     output: Vec<Relay>,
     typed: Option<Keys>,
     pty: Option<Pty>,
+    /// A terminal that is only written to, and at which nobody types: stderr's.
+    aside: Option<Pty>,
 }
 
 impl Streams {
@@ -63,6 +66,7 @@ impl Streams {
         ends.streams[1] = streams.pipe(stdout(), "stdout", lookout.as_ref(), owner)?;
         ends.streams[2] = match &ends.streams[1] {
             Some(pipe) if are_same(stdout(), stderr()) => Some(pipe.try_clone()?),
+            _ if isatty(stderr()) => Some(streams.terminal_aside(lookout, owner)?),
             _ => streams.pipe(stderr(), "stderr", lookout.as_ref(), owner)?,
         };
         Ok((streams, ends))
@@ -72,7 +76,9 @@ impl Streams {
     fn with_terminal(lookout: Option<Lookout>, all: bool, owner: Option<u32>) -> io::Result<(Self, Ends)> {
         // Decided by what stdin is, and not by whose turn it is: the command leads another session, in which it could not be
         // stopped for reading a terminal that is somebody else's at the moment.
-        let typed = is_at_a_terminal();
+        // Keys of a foreign terminal are only taken where that was asked for: who stays in the background behind `setsid` may
+        // have the terminal of a shell.
+        let typed = is_at_a_terminal() || (all && is_at_a_foreign_terminal());
         let (pty, inside) = Pty::open(owner)?;
         let (mut streams, mut ends) = (Self::default(), Ends::default());
         if all || typed {
@@ -95,6 +101,15 @@ impl Streams {
         ends.terminal = Some(inside);
         streams.pty = Some(pty);
         Ok((streams, ends))
+    }
+
+    /// A terminal for stderr, where that alone is one: what reads stdout (`less`) may want the keys of tracer's.
+    fn terminal_aside(&mut self, lookout: Option<Lookout>, owner: Option<u32>) -> io::Result<OwnedFd> {
+        let (pty, inside) = Pty::open_aside(owner)?;
+        let from = Port::new(pty.outside()?, Interest::READABLE)?;
+        self.output.push(Relay::new(from, Port::output(stderr())?, "stderr").looking(lookout));
+        self.aside = Some(pty);
+        Ok(inside)
     }
 
     /// A pipe whose other end goes to one of tracer's streams, and that `owner` may open by its name (`/dev/stdout`). `None`:
@@ -137,7 +152,7 @@ impl Streams {
     /// Does what can be done without waiting.
     pub(super) fn step(&mut self) -> Seen {
         let typed = self.typed.as_mut().map(Keys::step).unwrap_or_default();
-        let stops = self.pty.as_ref().is_some_and(|pty| pty.stops_at(typed));
+        let stops = self.pty.as_mut().is_some_and(|pty| pty.stops_at(typed));
         let seen = Seen { stops, ..together(self.output.iter_mut().map(Relay::step)) };
         // The terminal's relay is the last one. Where nobody takes its output any more the terminal hangs up, as one does
         // that nobody sits at: else the command would wait for somebody who is gone.
@@ -147,10 +162,12 @@ impl Streams {
         seen
     }
 
-    /// Looks at what nobody tells of: whether tracer was brought to the foreground of its own terminal.
+    /// Looks at what nobody tells of: whether tracer was brought to the foreground of its own terminal, and the size of one that
+    /// is not its session's.
     pub(super) fn look_again(&mut self) {
         let is_typed_at_now = self.typed.as_mut().is_some_and(Keys::look);
-        if let Some(pty) = self.pty.as_ref().filter(|_| is_typed_at_now) {
+        let tells_nothing = self.typed.as_ref().is_some_and(Keys::come_from_a_foreign_terminal);
+        if let Some(pty) = self.pty.as_ref().filter(|_| is_typed_at_now || tells_nothing) {
             pty.resize();
         }
     }
@@ -170,11 +187,24 @@ impl Streams {
         together(self.output.iter_mut().map(Relay::take_rest))
     }
 
-    /// Takes the rest, and nothing after it.
-    pub(super) fn wind_up(&mut self) {
+    /// The command has ended. Nothing is typed any more, and its own terminal has hung up with it (`disassociate_ctty`,
+    /// drivers/tty/tty_jobctrl.c). True: of the others there is one that somebody may write to still.
+    pub(super) fn outlive_the_command(&mut self) -> bool {
         if let Some(typed) = &mut self.typed {
             typed.close();
         }
+        // The terminal's relay is the last one.
+        if let Some(terminal) = self.output.last_mut().filter(|_| self.pty.is_some()) {
+            terminal.wind_up();
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.let_go();
+        }
+        self.output.iter().any(Relay::is_open)
+    }
+
+    /// Takes the rest, and nothing after it.
+    pub(super) fn wind_up(&mut self) {
         self.output.iter_mut().for_each(|relay| {
             relay.wind_up();
             relay.step();
@@ -191,6 +221,13 @@ impl Streams {
         self.pty.is_some()
     }
 
+    /// Whether the command's own terminal is in lines, and all that it was to show is shown. `None`: it has none that is shown at
+    /// tracer's.
+    pub(super) fn shows_lines(&self) -> Option<bool> {
+        let pty = self.pty.as_ref().filter(|_| isatty(stdout()))?;
+        Some(pty.is_in_lines() && !self.is_held_up())
+    }
+
     /// The process group in the foreground of the command's terminal, where it has one.
     pub(super) fn foreground(&self) -> Option<Pid> {
         self.pty.as_ref()?.foreground()
@@ -201,9 +238,12 @@ impl Streams {
         if let Some(typed) = &mut self.typed {
             typed.resume();
         }
-        if let Some(pty) = &self.pty {
-            pty.resize();
-        }
+        self.resize();
+    }
+
+    /// Each terminal takes the size of tracer's.
+    fn resize(&self) {
+        self.pty.iter().chain(&self.aside).for_each(Pty::resize);
     }
 
     /// tracer is about to stand still: its terminal is as it was.
@@ -223,12 +263,12 @@ impl Streams {
 
     /// Something happened at tracer's own terminal, which the command's is to tell too. False: it has the same terminal.
     pub(super) fn keyed(&self, signal: Number) -> bool {
-        let Some(pty) = &self.pty else { return false };
-        match signal {
-            libc::SIGWINCH => pty.resize(),
-            _ => pty.signal(signal),
+        if signal == libc::SIGWINCH {
+            self.resize();
+        } else if let Some(pty) = &self.pty {
+            pty.signal(signal);
         }
-        true
+        self.pty.is_some()
     }
 }
 

@@ -90,6 +90,11 @@ impl Relay {
         self.from.is_none() && self.holds() == 0
     }
 
+    /// Whether somebody may write to it still.
+    pub(super) fn is_open(&self) -> bool {
+        self.from.is_some()
+    }
+
     /// What was read last.
     pub(super) fn piece(&self) -> &[u8] {
         &self.piece
@@ -113,9 +118,10 @@ impl Relay {
                     seen.output = true;
                     seen.matched |= self.look(&piece);
                 }
+                Ok(_) => self.from = None,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The end, nothing more, or an error that the next read meets again.
-                _ => break,
+                // Nothing more, or an error that the next read meets again.
+                Err(_) => break,
             }
         }
         seen.matched |= self.end_line().matched;
@@ -293,6 +299,16 @@ mod tests {
         reader.read_to_string(&mut all).unwrap();
         assert_eq!(all, "rest");
         drop(writer);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_that_nobody_holds_is_over_as_soon_as_its_rest_is_taken() {
+        let (mut writer, mut relay, _reader) = relay();
+        writer.write_all(b"rest").unwrap();
+        assert!(relay.take_rest().output && relay.is_open(), "somebody holds it");
+        drop(writer);
+        assert!(!relay.take_rest().output && !relay.is_open());
+        assert_eq!((relay.holds(), relay.is_done()), (4, false));
     }
 
     #[tokio::test]

@@ -142,8 +142,9 @@ fn a_crash_says_what_was_seen_of_the_target_by_then() {
 
 #[test]
 fn a_session_that_could_not_be_written_is_no_crash_and_keeps_why_the_target_ended() {
-    let verdict_of = |member: &Member| (of_unwritten(member).cause, of_unwritten(member).sentence);
-    let (cause, sentence) = verdict_of(&ended(0x300));
+    let member = ended(0x300);
+    let (cause, sentence) = (of_unwritten(&member, 0).cause, of_unwritten(&member, 0).sentence);
     assert_eq!(cause, Cause::ExitedNonZero);
     assert!(sentence.ends_with("exited with code 3; tracer could not write its session then"), "{sentence}");
+    assert!(of_unwritten(&member, 7).sentence.ends_with("session then, and 7 lines of it are lost"));
 }
