@@ -60,3 +60,25 @@ fn a_clock_that_is_set_back_by_a_year_leaves_times_in_order() {
     assert!((0.0..60.0).contains(&elapsed), "the session's own times do not jump: {elapsed} s");
     assert!(jiff::Timestamp::now().duration_since(ended).as_secs() < 3600);
 }
+
+#[test]
+fn a_session_that_ended_while_the_clock_was_set_back_takes_no_younger_one_along() {
+    let outcome = Trace::command(["true"]).outcome();
+    let (library, file) = (outcome.file("clock.so"), outcome.file("set-back"));
+    clock(&library, &file);
+    let run = |id: &str, keep: &str| {
+        let mut run = Command::new(tests::tracer());
+        run.args(outcome.run(id, ["--keep-for", keep])).env("TRACER_TEST", "1");
+        run.env("LD_PRELOAD", &library);
+        assert!(run.status().unwrap().success(), "{id}");
+    };
+    run("young", "3650d");
+    std::fs::write(&file, "").unwrap();
+    run("old", "3650d");
+    std::fs::remove_file(&file).unwrap();
+    run("last", "30d");
+    let names = outcome.session_names();
+    assert_eq!(names.len(), 3, "what is seconds old stays: {names:?}");
+    assert!(!names.contains(&"old".to_owned()), "{names:?}");
+    assert_eq!(outcome.index().len(), 3);
+}

@@ -128,6 +128,38 @@ fn a_full_log_directory_takes_no_older_rows_and_none_is_lost() {
 }
 
 #[test]
+fn a_log_directory_that_sessions_have_filled_gets_room_from_those_that_are_not_kept() {
+    for keep in ["--keep-sessions 2", "--keep-size 400K"] {
+        let outcome = Trace::inside(&format!(
+            "mkdir ../log ../kept; mount -t tmpfs -o size=2m none ../log
+             for i in 1 2 3 4; do {RUN} -q -- sh -c '{WORK}'; done; ls ../log/sessions | wc -l
+             cat /dev/zero >../log/full 2>/dev/null; {RUN} {keep} --session-id last -- sh -c 'exit 3'; echo status $?
+             ls -A ../log; mv ../log/sessions* ../kept; umount ../log; rmdir ../log; mv ../kept ../log"
+        ));
+        let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        assert_eq!(stdout, "4\nstatus 3\nfull\nsessions\nsessions.jsonl\n", "{}", outcome.stderr);
+        assert_eq!(troubles(&outcome), Vec::<&str>::new(), "{keep}");
+        let (names, index) = (outcome.session_names(), outcome.index());
+        assert!(names.len() < 4 && names.contains(&"last".to_owned()), "{keep}: {names:?}");
+        assert_eq!((index.len(), outcome.left().len()), (names.len(), 0), "{keep}");
+    }
+}
+
+#[test]
+fn an_index_that_has_no_room_for_a_line_gets_it_from_sessions_that_are_not_kept() {
+    let strace =
+        "strace -f -o strace.txt -P ../log/sessions.jsonl -e trace=write -e inject=write:error=ENOSPC:when=1";
+    let outcome = Trace::inside(&format!(
+        "{RUN} -q -- true; {RUN} -q -- true; {strace} {RUN} --keep-sessions 1 -- sh -c 'exit 3'; echo status $?
+         grep -c INJECTED strace.txt"
+    ));
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), "status 3\n1\n", "{}", outcome.stderr);
+    assert_eq!(troubles(&outcome), Vec::<&str>::new());
+    assert_eq!((outcome.left().len(), outcome.index().len()), (0, 1));
+    outcome.session().assert_whole();
+}
+
+#[test]
 fn rows_that_were_moved_before_the_log_directory_was_full_are_kept_too() {
     let outcome = Trace::inside(&format!(
         "mkdir ../log ../there; mount -t tmpfs -o size=192k none ../log
@@ -443,7 +475,7 @@ fn a_session_that_is_there_is_not_replaced_on_such_a_file_system_either() {
 #[test]
 fn a_write_that_fails_costs_no_line() {
     let mut files = std::collections::BTreeSet::new();
-    for nth in 1..40 {
+    for nth in 1..48 {
         let outcome = with_errors("write", nth);
         let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
         let calls = std::fs::read_to_string(outcome.file("strace.txt")).unwrap();
@@ -476,6 +508,30 @@ fn a_line_that_the_index_did_not_take_is_added_by_a_recovery_and_until_then_only
     assert_one_trouble(&outcome, &["sessions.jsonl", "tracer recover"]);
     let session = outcome.session();
     assert_eq!((&session.summary["subtype"], session.index.len()), (&"failed".into(), 1));
+}
+
+#[test]
+fn a_session_without_its_line_gets_it_after_a_reboot_too_and_is_counted_by_retention() {
+    let outcome = Trace::inside(&format!(
+        "mkdir -p ../log/sessions.jsonl; {RUN} -q -- true; rmdir ../log/sessions.jsonl; rm -r ../run/tracer-0
+         {RECOVER}; {RUN} -q --keep-sessions 1 --session-id last -- true"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.contains("it had no line in the index"), "{stdout}\n{}", outcome.stderr);
+    assert_eq!((outcome.session_names(), outcome.index().len()), (vec!["last".to_owned()], 1));
+}
+
+#[test]
+fn a_session_that_gets_its_line_from_a_recovery_while_its_run_is_about_to_write_it_has_one() {
+    // The run is held up between its session's place and its line.
+    let strace = "strace -f -o strace.txt -e trace=renameat2 -e inject=renameat2:delay_exit=3000000:when=2";
+    let outcome = Trace::inside(&format!(
+        "{strace} {RUN} -q --session-id one -- true & until [ -e ../log/sessions/one ]; do :; done
+         {RECOVER}; wait"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.contains("it had no line in the index"), "{stdout}\n{}", outcome.stderr);
+    assert_eq!((outcome.index().len(), outcome.left().len()), (1, 0));
 }
 
 #[test]

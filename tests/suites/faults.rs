@@ -158,6 +158,35 @@ fn a_retention_that_is_killed_between_any_two_system_calls_is_finished_by_the_ne
 }
 
 #[test]
+fn a_session_that_retention_removed_after_its_run_was_killed_is_not_made_again() {
+    let outcome = Trace::command(["true"]).outcome();
+    let calls = Calls::of(&outcome.run("calm", []));
+    let from = calls.from("renameat2", "\"calm\"");
+    let (mut removed, mut number) = (0, 0);
+    let places = calls.kill_at_each(from, changes, |at| {
+        number += 1;
+        let id = format!("first-{number}");
+        let killed = killed_at(&outcome.run(&id, []), at);
+        outcome.await_ends();
+        let has_line = outcome.index().iter().any(|line| line["session_id"] == id.as_str());
+        let is_left = !outcome.left().is_empty();
+        let mut last = Command::new(tests::tracer());
+        let last = last.args(outcome.run(&format!("last-{number}"), ["--keep-sessions", "1"]));
+        assert!(last.env("TRACER_TEST", "1").status().unwrap().success());
+        assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
+        let names = outcome.session_names();
+        assert!(!has_line || names == [format!("last-{number}")], "{at:?}: {names:?}");
+        removed += u32::from(has_line && is_left);
+        assert_tidy(&outcome, at);
+        killed
+    });
+    assert!(
+        places > 10 && removed > 2,
+        "killed in {places} places, {removed} after the line and before the end"
+    );
+}
+
+#[test]
 fn a_clear_that_is_killed_between_any_two_system_calls_puts_a_fence_or_none() {
     let outcome = Trace::command(["true"]).outcome();
     let words = outcome.clear();

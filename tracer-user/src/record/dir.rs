@@ -11,9 +11,10 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RawDir, RenameFlags, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RawDir, RenameFlags, Stat, StatxFlags, Uid};
 use rustix::io::Errno;
 
 /// A directory that is held open. A clone is the same descriptor.
@@ -73,6 +74,18 @@ impl Dir {
     /// What it is.
     pub fn stat(&self) -> io::Result<Stat> {
         Ok(rustix::fs::fstat(self)?)
+    }
+
+    /// How long ago it was made; on a file system that does not tell, changed. A time to come counts too: the clock was set back.
+    /// Its owner can't alter when it was made. `None`: nobody can tell.
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Option<Duration> {
+        let wanted = StatxFlags::BTIME | StatxFlags::CTIME;
+        let found = rustix::fs::statx(self, c"", AtFlags::EMPTY_PATH, wanted).ok()?;
+        let is_told = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+        let at = if is_told { found.stx_btime } else { found.stx_ctime };
+        let made = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(at.tv_sec).ok()?);
+        Some(now.duration_since(made).unwrap_or_else(|ahead| ahead.duration()))
     }
 
     /// Whether it was removed: nothing can be made in it any more.

@@ -51,7 +51,7 @@ pub struct Enrollment {
     /// The log directory, absolute, that a recovery was about to put the session into, where that is not `log_dir`.
     #[serde(default)]
     pub recovered_to: Option<String>,
-    /// The session is in its place, and lacks only its line in the index.
+    /// The session is in its place, and may lack its line in the index.
     #[serde(default)]
     pub finished: bool,
     /// Its tracer came to its end, and could not write the session.
@@ -157,8 +157,9 @@ impl Enrolled {
         Ok(Self { file, dir: dir.clone(), enrollment: enrollment.clone() })
     }
 
-    /// Notes that the session is in its place, and lacks only its line in the index. A recovery adds that.
-    pub fn note_finished(mut self) -> io::Result<()> {
+    /// Notes that the session is in its place. A recovery adds its line to the index, but does not make it again where
+    /// somebody has removed it since.
+    pub fn note_finished(&mut self) -> io::Result<()> {
         self.enrollment.finished = true;
         self.write_again()
     }
@@ -338,7 +339,7 @@ mod tests {
     fn one_that_is_written_again_is_locked_and_found_by_nobody_before_that() {
         let dir = crate::scratch();
         let path = dir.path().join("tracer_enrollment_10_5.json");
-        let enrolled = enrolled(dir.path(), &made(10, 5)).unwrap();
+        let mut enrolled = enrolled(dir.path(), &made(10, 5)).unwrap();
         std::fs::write(dir.path().join(".tracer_enrollment_10_5.json"), "left by somebody who was killed")
             .unwrap();
         let noted = Enrollment { recovered_to: Some("/there".to_owned()), ..made(10, 5) };

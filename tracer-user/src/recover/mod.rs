@@ -10,6 +10,7 @@
 //! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
 //!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. [`report`]: what
 //!   is told of each file. [`under_way`]: what is told before that.
+//! - Last, sessions that are in their place without a line in the index get it, whoever left them so.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
@@ -40,11 +41,13 @@ use crate::process::identity::Identity;
 use crate::process::stat::Stat;
 use crate::record::dir::Dir;
 use crate::record::enrollment::{self, Enrollment};
+use crate::record::log_place::LogPlace;
 use crate::record::runtime::RuntimeDirError;
 use crate::record::spool;
 use crate::session::finish;
 use crate::session::id::SessionId;
 use crate::session::text::Text;
+use crate::session::unlisted::{list, unlisted};
 use claim::{Claim, Intent, claim};
 use gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sidecar, decide};
 use live::Live;
@@ -115,17 +118,32 @@ pub fn recover(
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let (boot_id, now) = (boot_id.trim(), SystemTime::now());
     sweep(request, boot_id, now, &mut report);
-    let Some(ground) = Ground::open(&request.tmpfs_path)? else { return Ok(()) };
-    let live = Live::new(&ground, request.reserved.as_ref());
-    let recovery = Recovery { request, ground: &ground, live, boot_id, now };
+    let ground = Ground::open(&request.tmpfs_path)?;
+    let walked = ground.map_or(Ok(()), |ground| {
+        let live = Live::new(&ground, request.reserved.as_ref());
+        walk(&Recovery { request, ground: &ground, live, boot_id, now }, stop, &mut report)
+    });
+    if !stop.load(Ordering::Relaxed) {
+        // Those of which a sidecar tells have their lines by now.
+        list_unlisted(request, now, &mut report);
+    }
+    walked
+}
+
+fn walk(
+    recovery: &Recovery<'_>,
+    stop: &AtomicBool,
+    report: &mut impl FnMut(Report),
+) -> Result<(), RecoverError> {
+    let ground = recovery.ground;
     let mut turns = Turns::new();
     let walked = ground.names(|name| {
         let now = turns.take(recovery.turn(name), name.to_owned());
         if !now.is_empty() {
-            recovery.all(&now, stop, &mut report);
+            recovery.all(&now, stop, report);
         }
     });
-    recovery.all(&turns.rest(), stop, &mut report);
+    recovery.all(&turns.rest(), stop, report);
     walked.map_err(|why| RecoverError::Read { path: ground.path().to_owned(), why })
 }
 
@@ -142,6 +160,37 @@ fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl Fn
             }
             report(told);
         });
+    }
+}
+
+/// Sessions that are in their place, without a line in the index, get it.
+fn list_unlisted(request: &Request, now: SystemTime, report: &mut impl FnMut(Report)) {
+    let dirs = [&request.log_dir, &request.default_log_dir].into_iter().flatten();
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for dirs in dirs.filter_map(|dir| LogPlace::existing(dir).and_then(|place| place.dirs()).ok()) {
+        let sessions = dirs.sessions.path().to_owned();
+        if seen.contains(&sessions) {
+            continue;
+        }
+        seen.push(sessions);
+        let unlisted = unlisted(&dirs, now, request.min_age).unwrap_or_else(|error| {
+            // Whoever has a session to write there says so.
+            log::info!("{} can't be read ({error})", dirs.log.path().display());
+            Vec::new()
+        });
+        for id in unlisted {
+            let reason = "it had no line in the index";
+            let place = dirs.sessions.entry(id.as_str()).path().to_owned();
+            let decision = Decision { gate: Gate::G5, action: Action::Finish, reason };
+            let mut told = Report::new(Text(place.as_os_str().as_bytes()).to_string(), decision);
+            told.session_id = Some(id.to_string());
+            if !request.dry_run {
+                told.error =
+                    list(&dirs, &id).err().map(|error| format!("it has no line in the index ({error})"));
+                told.session = told.error.is_none().then_some(place);
+            }
+            report(told);
+        }
     }
 }
 
@@ -277,7 +326,8 @@ impl Recovery<'_> {
             Action::Leave => {}
             Action::Remove => {
                 places::clear_begun(self.request, &enrollment);
-                report.error = self.remove(&enrollment).err();
+                let listed = places::listed(self.request, &enrollment);
+                report.error = listed.and_then(|()| self.remove(&enrollment)).err();
             }
             Action::Finish => match write::write(self, (&mut enrollment, &mut lock), trace) {
                 Ok(write::Written { place: None, .. }) => report.error = self.remove(&enrollment).err(),

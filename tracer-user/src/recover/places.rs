@@ -76,6 +76,21 @@ fn found_in(
     Ok(None)
 }
 
+/// Where no session will be made: if it is in its place, it gets its line in the index before the sidecar goes, which may be
+/// all that tells that it has none. An error: nobody can tell, or it can't have it.
+pub(super) fn listed(request: &Request, enrollment: &Enrollment) -> Result<(), String> {
+    let Ok(id) = enrollment.session_id.parse() else { return Ok(()) };
+    match found(request, enrollment, &id) {
+        Err(error) if enrollment.finished => Err(error),
+        // Of a crash there need not be any.
+        Err(error) => {
+            log::info!("nobody can tell whether there is a session {id} ({error})");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Whether a session that was there is not any more; an error: nobody can tell.
 pub(super) fn that_it_was_removed(enrollment: &Enrollment) -> Result<(), String> {
     let sessions = older::log_dir(enrollment).map(|dir| sessions(&dir));

@@ -184,7 +184,8 @@ fn a_dry_run_promises_nothing_that_fails() {
         fs::create_dir(host.log()).unwrap();
         symlink(host.dir.path(), host.log().join("sessions")).unwrap();
     };
-    let cases: [(&str, &str, &dyn Fn(&Host)); 6] = [
+    type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Host));
+    let cases: [Case<'_>; 6] = [
         ("../x", "log", &nothing),
         ("fine", "", &nothing),
         ("fine", "log", &log_is_a_file),

@@ -131,6 +131,7 @@ fn conclude(
         completeness: Completeness::CRASHED,
     };
     let mut summary = sum_up(&told, ending);
-    let placed = finish(log_dir, &mut summary, lines, name)?;
+    // No mark: that the session is on the disk is seen to later, and what it was made of stays until then.
+    let placed = finish(log_dir, &mut summary, lines, name, || {})?;
     Ok((placed, summary.session_id))
 }

@@ -99,7 +99,7 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
     if let Some(obstacle) = support::obstacle() {
         return Err(RunError::Unsupported(obstacle));
     }
-    let log_dir = LogDir::open(&plan.log_dir, &plan.session_id)?.read_by(plan.reader);
+    let log_dir = LogDir::open(&plan.log_dir, &plan.session_id)?.read_by(plan.reader).making_room(plan.keep);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(RunError::Wait)?.block_on(async {
         let mut programs = Programs::load(&plan.settings)?;

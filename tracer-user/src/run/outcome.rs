@@ -1,5 +1,6 @@
 //! What came of a run: the session, and what the person who waits is told.
 
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use crate::kernel::loss::Loss;
 use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
-use crate::record::enrollment::Enrolled;
+use crate::record::enrollment::{Enrolled, is_full};
 use crate::session::finish::{LogDir, Name, Placed, finish};
 use crate::session::recording::{NOBODY, Recording};
 use crate::session::sum_up::{Ending, sum_up};
@@ -162,12 +163,15 @@ impl Outcome {
     /// Writes the session, and sums it up.
     #[must_use]
     pub(super) fn write(plan: &Plan, log_dir: &LogDir, recorded: Recorded, facts: &Facts<'_>) -> Self {
-        let Recorded { mut recording, enrolled } = recorded;
+        let Recorded { mut recording, mut enrolled } = recorded;
         let (lines, told) = recording.parts();
         let root = root(told.figures, facts.child, facts.ended);
         let end = End::of(&plan.limits, facts);
         let mut summary = sum_up(&told, ending(plan, &told, facts, &root, end));
-        let session = finish(log_dir, &mut summary, lines, Name::Own).map_err(|error| error.to_string());
+        let mut is_marked = false;
+        let mut mark = || is_marked = enrolled.as_mut().is_some_and(note_finished);
+        let session = finish(log_dir, &mut summary, lines, Name::Own, &mut mark);
+        let session = session.map_err(|error| error.to_string());
         if summary.session_id != plan.session_id && session.is_ok() {
             let (wanted, got) = (&plan.session_id, &summary.session_id);
             log::warn!("there is another session {wanted} by now; this one is {got}");
@@ -196,7 +200,9 @@ impl Outcome {
         };
         match session {
             Ok(Placed { unindexed: None, .. }) => clear_away(recording, enrolled),
-            Ok(Placed { unindexed: Some(why), .. }) => mark(recording, enrolled, &why),
+            Ok(Placed { unindexed: Some(why), .. }) => {
+                unlisted(recording, enrolled.as_ref(), is_marked, &why);
+            }
             Err(error) => {
                 let kept = keep(recording, enrolled, facts.ended);
                 return Self { session: Err(error + &kept), ..outcome };
@@ -268,14 +274,29 @@ fn clear_away(recording: Recording, enrolled: Option<Enrolled>) {
     }
 }
 
-/// The session is in its place, without its line in the index: the sidecar stays and says so, for a recovery to add it.
-fn mark(recording: Recording, enrolled: Option<Enrolled>, why: &str) {
-    let Some(enrolled) = enrolled else { return log::warn!("{why}") };
+/// The session is in its place: the sidecar says so, before retention may remove it. Whether that could be written.
+fn note_finished(enrolled: &mut Enrolled) -> bool {
+    let noted = enrolled.note_finished();
+    match &noted {
+        // That there is no room was said where it first failed; and where there is no directory, nobody finds anything.
+        Err(error) if is_full(error) || error.kind() == ErrorKind::NotFound => {
+            log::info!("the enrollment sidecar can't be written again ({error})");
+        }
+        Err(error) => log::warn!("{} can't be written again ({error})", enrolled.path().display()),
+        Ok(()) => {}
+    }
+    noted.is_ok()
+}
+
+/// The session is in its place, without its line in the index: the sidecar stays, for a recovery to add it.
+fn unlisted(recording: Recording, enrolled: Option<&Enrolled>, is_marked: bool, why: &str) {
+    if enrolled.is_none() {
+        return log::warn!("{why}");
+    }
     log::warn!("{why}; once that can be written, run: tracer recover");
-    match enrolled.note_finished() {
-        Ok(()) => clear_away(recording, None),
-        // Without the mark all that it was made of is the mark.
-        Err(error) => log::info!("the enrollment sidecar can't be written again ({error})"),
+    // Without the mark all that it was made of is the mark.
+    if is_marked {
+        clear_away(recording, None);
     }
 }
 

@@ -20,10 +20,12 @@ use serde_json::Value;
 use super::id::SessionId;
 use super::index;
 use super::lines::Lines;
+use super::retention::{self, Keep};
 use super::summary::Summary;
 use crate::process::identity::{Identity, Ticks};
 use crate::process::stat::Stat;
 use crate::record::dir::{Dir, Entry};
+use crate::record::enrollment::is_full;
 use crate::record::log_place::{self, Dirs, LogPlace};
 use crate::record::way;
 
@@ -34,6 +36,8 @@ pub struct LogDir {
     reader: Option<Reader>,
     /// Whoever writes several sessions brings them to the disk himself.
     synced_later: bool,
+    /// What stays of older sessions where there is no room for a new one.
+    keep: Option<Keep>,
 }
 
 /// Whether a log directory has a session.
@@ -108,7 +112,7 @@ impl LogDir {
         let place = LogPlace::made(path).map_err(unusable)?;
         let sessions = place.dirs().map_err(unusable)?.sessions;
         sessions.is_writable().map_err(unusable)?;
-        Ok(Self { place, reader: None, synced_later: false })
+        Ok(Self { place, reader: None, synced_later: false, keep: None })
     }
 
     /// Whether [`Self::at`] would do that, as far as it is seen without making anything.
@@ -144,6 +148,24 @@ impl LogDir {
     #[must_use]
     pub fn synced_later(self) -> Self {
         Self { synced_later: true, ..self }
+    }
+
+    /// Where the disk is full, sessions that are not to be kept go before the one that is written.
+    #[must_use]
+    pub fn making_room(self, keep: Keep) -> Self {
+        Self { keep: Some(keep), ..self }
+    }
+
+    /// Whether there is more room now.
+    fn makes_room(&self) -> bool {
+        let removed = self.keep.as_ref().map_or(Ok(0), |keep| retention::apply(self, keep));
+        removed.map_or_else(
+            |error| {
+                log::warn!("old sessions in {} can't be removed ({error})", self.place.path().display());
+                false
+            },
+            |removed| removed > 0,
+        )
     }
 
     /// Where a log directory has the session `id`, if that is the one of `root` in that boot; unless only to `look`, it gets its
@@ -242,17 +264,27 @@ pub struct Placed {
 
 /// Writes the session. Afterwards its directory is in place, and the index has its line if that can be had. Where its id is
 /// another session's it is written under one beside it, and the summary says so: what was recorded is not lost by a name.
+///
+/// `in_place` is called in between: whoever has a line may be removed at any time, and must not be made again then.
 pub fn finish(
     log_dir: &LogDir,
     summary: &mut Summary<'_>,
     lines: &mut Lines,
     name: Name,
+    mut in_place: impl FnMut(),
 ) -> Result<Placed, FinishError> {
     let id = summary.session_id.clone();
     let names = id.names(summary.pid).skip(usize::from(name == Name::Reserved));
     for name in names.filter(|name| log_dir.is_free(name)) {
         summary.session_id = name;
-        match write_session(log_dir, summary, lines) {
+        let written = match write_session(log_dir, summary, lines, &mut in_place) {
+            // Otherwise it would stay full: what is old goes after a session that was written.
+            Err(FinishError::Write { why, .. }) if is_full(&why) && log_dir.makes_room() => {
+                write_session(log_dir, summary, lines, &mut in_place)
+            }
+            written => written,
+        };
+        match written {
             // Somebody was faster.
             Err(FinishError::Exists { .. }) => {}
             done => return done,
@@ -261,7 +293,12 @@ pub fn finish(
     Err(FinishError::Exists { id, path: log_dir.place.path().to_owned() })
 }
 
-fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> Result<Placed, FinishError> {
+fn write_session(
+    log_dir: &LogDir,
+    summary: &Summary<'_>,
+    lines: &mut Lines,
+    in_place: &mut impl FnMut(),
+) -> Result<Placed, FinishError> {
     let (id, me) = (&summary.session_id, builder());
     let name = format!(".{id}.{}_{}", me.pid, me.start.0);
     // Made again if somebody removed them since the start.
@@ -270,14 +307,24 @@ fn write_session(log_dir: &LogDir, summary: &Summary<'_>, lines: &mut Lines) -> 
         FinishError::Write { path, why }
     })?;
     let (staging, place) = (dirs.sessions.entry(name), dirs.sessions.entry(id.as_str()));
+    let index = index::of(&dirs.log);
+    let before = index::Before::now(&index);
     let written = build(&staging, summary, lines, log_dir).and_then(|()| {
         staging.rename_dir_to_new(&place).map_err(failed(&place))?;
         if log_dir.synced_later { Ok(()) } else { dirs.sessions.sync().map_err(failed_in(&dirs.sessions)) }
     });
     match written {
         Ok(()) => {
-            let index = index::of(&dirs.log);
-            let unindexed = index::append(&index, summary, log_dir.synced_later).err();
+            in_place();
+            let appended = index::append(&index, summary, &before, log_dir.synced_later);
+            let unindexed = match appended {
+                Err(why) if is_full(&why) && log_dir.makes_room() => {
+                    let summary = serde_json::to_value(summary);
+                    summary.map_err(io::Error::from).and_then(|told| index::repair(&index, id, told, || true))
+                }
+                appended => appended,
+            };
+            let unindexed = unindexed.err();
             let unindexed =
                 unindexed.map(|why| format!("the session has no line in {} ({why})", index.display()));
             Ok(Placed { path: dirs.sessions.whereabouts().join(id.as_str()), unindexed })

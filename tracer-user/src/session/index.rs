@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -101,8 +101,33 @@ pub fn of(log_dir: &Dir) -> Entry {
     log_dir.entry("sessions.jsonl")
 }
 
+/// The index before a session got its place. From then on others may give it its line ([`super::unlisted`]).
+#[derive(Debug)]
+pub struct Before(Option<(File, u64)>);
+
+impl Before {
+    /// As it is now.
+    #[must_use]
+    pub fn now(index: &Entry) -> Self {
+        let file = index.plain_file(OFlags::RDONLY).ok();
+        Self(file.and_then(|file| file.metadata().ok().map(|found| (file, found.len()))))
+    }
+
+    /// What came since, whoever rewrote it meanwhile.
+    fn since(&self, index: &Entry, mut now: &File) -> io::Result<Vec<u8>> {
+        let from = match &self.0 {
+            Some((file, len)) if index.is(file)? => *len,
+            _ => 0,
+        };
+        let mut text = Vec::new();
+        now.seek(SeekFrom::Start(from))?;
+        now.read_to_end(&mut text)?;
+        Ok(text)
+    }
+}
+
 /// Appends the session's line, and brings it to the disk unless somebody else does so later.
-pub fn append(index: &Entry, summary: &Summary<'_>, synced_later: bool) -> io::Result<()> {
+pub fn append(index: &Entry, summary: &Summary<'_>, before: &Before, synced_later: bool) -> io::Result<()> {
     let command = &summary.command[..summary.command.len().min(ARGUMENTS)];
     let mut line = serde_json::to_vec(&Line {
         schema_version: summary.schema_version,
@@ -130,7 +155,10 @@ pub fn append(index: &Entry, summary: &Summary<'_>, synced_later: bool) -> io::R
     })?;
     line.push(b'\n');
     let file = locked(index)?;
-    append_line(&file, &line)?;
+    let whose: Whose = serde_json::from_slice(&line)?;
+    if !has_line(&before.since(index, &file)?, &whose) {
+        append_line(&file, &line)?;
+    }
     if synced_later {
         return Ok(());
     }
@@ -229,14 +257,19 @@ fn append_line(mut file: &File, line: &[u8]) -> io::Result<()> {
     let torn: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
     let whole = [torn, line].concat();
     let written = file.write(&whole)?;
-    if written == whole.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    if written == whole.len() {
+        return Ok(());
+    }
+    // Most likely there was no room for the rest. A part is of no use to anybody.
+    file.set_len(end)?;
+    Err(io::ErrorKind::StorageFull.into())
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::repair;
+    use super::{Before, repair};
     use crate::record::dir::Entry;
     use crate::record::way;
 
@@ -281,6 +314,25 @@ mod tests {
         let index = index(&dir);
         repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || false).unwrap();
         assert_eq!(lines(&index), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_came_meanwhile_is_seen_whoever_rewrote_the_index() {
+        let dir = crate::scratch();
+        let index = index(&dir);
+        let since = |before: &Before| {
+            let now = super::locked(&index).unwrap();
+            String::from_utf8(before.since(&index, &now).unwrap()).unwrap()
+        };
+        let none = Before::now(&index);
+        std::fs::write(&index, "one\n").unwrap();
+        let one = Before::now(&index);
+        assert_eq!((since(&none), since(&one)), ("one\n".to_owned(), String::new()));
+        std::fs::write(&index, "one\ntwo\n").unwrap();
+        assert_eq!((since(&none), since(&one)), ("one\ntwo\n".to_owned(), "two\n".to_owned()));
+        std::fs::write(dir.path().join("new"), "two\n").unwrap();
+        std::fs::rename(dir.path().join("new"), &index).unwrap();
+        assert_eq!((since(&none), since(&one)), ("two\n".to_owned(), "two\n".to_owned()));
     }
 
     #[test]

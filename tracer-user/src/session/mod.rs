@@ -5,7 +5,7 @@
 //! - [`sum_up`]: a recording and how it ended into its summary.
 //! - [`peaks`]: the highest figures over a session's rows.
 //! - `patience`: locks that somebody may keep.
-//! - [`retention`]: which sessions stay. [`fence`]: which of them are listed.
+//! - [`retention`]: which sessions stay. [`fence`]: which of them are listed. [`mod@unlisted`]: those without a line in the index.
 //! - [`replay`]: a line of `events.jsonl` back into its event.
 //! - [`anomaly`]: what somebody should look at.
 //! - [`verdict`]: why a process ended.
@@ -36,4 +36,5 @@ pub mod summary;
 pub mod target_row;
 pub mod text;
 pub mod told;
+pub mod unlisted;
 pub mod verdict;

@@ -6,11 +6,12 @@
 //! What was put aside is removed without the lock, which others wait for.
 //!
 //! An id may have several lines: somebody removed its directory by hand, and it was given again. The directory is that of one
-//! of them, by its summary, and goes with no other.
+//! of them, by its summary, and goes with no other. One that is nobody's is that of a session which has no line yet, or somebody
+//! who may write to it has changed its summary (W8): the last line of its id waits for a day, and then both go.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use rustix::fs::{AtFlags, OFlags, statat};
@@ -20,12 +21,16 @@ use super::finish::{LogDir, read_summary};
 use super::id::SessionId;
 use super::index::{self, Whose};
 use crate::record::dir::{Dir, Entry};
+use crate::record::enrollment::is_full;
 
 /// How a session's directory is called while it is removed: no session id ends like that and begins with a dot.
 const REMOVED: &str = ".removed";
 
 /// How the index is called that is to be.
 const NEW_INDEX: &str = ".sessions.jsonl.new";
+
+/// How long a session may lack its line.
+const LACKS_LINE: Duration = Duration::from_hours(24);
 
 /// What stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,31 +59,30 @@ pub struct Known {
 }
 
 impl Keep {
-    /// How many of the oldest are to go; the latest one never is. Pure.
+    /// Which are to go; the latest one never is. Pure.
+    ///
+    /// The index is in the order in which sessions were written, which need not be that in which they ended: a clock was set
+    /// back, or a crash was recovered late. So each is old by its own line alone, and of the others the first go.
     #[must_use]
-    pub fn surplus(&self, sessions: &[Known], now: Timestamp) -> usize {
-        let too_many = sessions.len().saturating_sub(self.sessions);
-        let too_old = self.age.map_or(0, |age| {
-            let is_old = |known: &Known| {
-                // What ended in time to come is not old: the clock was set back.
-                let since = known.ended_at.map(|ended| Duration::try_from(now.duration_since(ended)));
-                since.is_some_and(|since| since.is_ok_and(|since| since >= age))
-            };
-            // One before it that does not say when it ended is older still.
-            sessions.iter().rposition(is_old).map_or(0, |last| last + 1)
-        });
-        let too_large = self.bytes.map_or(0, |most| {
-            let mut room = most;
-            let fits = |known: &&Known| match room.checked_sub(known.bytes) {
-                Some(rest) => {
-                    room = rest;
-                    true
-                }
-                None => false,
-            };
-            sessions.len() - sessions.iter().rev().take_while(fits).count()
-        });
-        too_many.max(too_old).max(too_large).min(sessions.len().saturating_sub(1))
+    pub fn surplus(&self, sessions: &[Known], now: Timestamp) -> Vec<bool> {
+        let mut goes: Vec<bool> = sessions.iter().map(|known| self.is_too_old(known, now)).collect();
+        if let Some(latest) = goes.last_mut() {
+            *latest = false;
+        }
+        let (mut others, mut bytes) = (0_usize, 0_u64);
+        for (goes, known) in goes.iter_mut().zip(sessions).rev().filter(|(goes, _)| !**goes) {
+            bytes = bytes.saturating_add(known.bytes);
+            *goes = others > 0 && (others >= self.sessions || self.bytes.is_some_and(|most| bytes > most));
+            others += 1;
+        }
+        goes
+    }
+
+    /// Whether it ended too long ago. What does not say when is not old, and neither is what ended in time to come: the clock
+    /// was set back.
+    fn is_too_old(&self, known: &Known, now: Timestamp) -> bool {
+        let since = known.ended_at.and_then(|ended| Duration::try_from(now.duration_since(ended)).ok());
+        self.age.zip(since).is_some_and(|(age, since)| since >= age)
     }
 }
 
@@ -95,6 +99,10 @@ struct Line {
 
 /// Removes what is not to be kept, and says how many sessions went.
 pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
+    apply_at(log_dir, keep, SystemTime::now())
+}
+
+fn apply_at(log_dir: &LogDir, keep: &Keep, now: SystemTime) -> io::Result<usize> {
     let dirs = log_dir.place().dirs()?;
     let (path, new, sessions) = (index::of(&dirs.log), dirs.log.entry(NEW_INDEX), &dirs.sessions);
     let was_killed = || new.found().is_ok_and(|found| found.is_some());
@@ -115,21 +123,38 @@ pub fn apply(log_dir: &LogDir, keep: &Keep) -> io::Result<usize> {
     let was_killed = was_killed();
     if was_killed {
         // A session is in its place before it has a line, so these were removed.
-        lines.retain(|(_, line)| with_directory(sessions, line).is_some());
+        let there: Vec<bool> =
+            lines.iter().map(|(_, line)| directory(sessions, line, &lines).is_some()).collect();
+        let mut there = there.into_iter();
+        lines.retain(|_| there.next().unwrap_or(true));
     }
     let known: Vec<Known> = lines.iter().map(|(_, line)| known(sessions, line, keep)).collect();
-    let surplus = keep.surplus(&known, Timestamp::now());
+    let at = Timestamp::try_from(now).unwrap_or_else(|_| Timestamp::now());
+    let mut goes = keep.surplus(&known, at);
+    for (goes, (_, line)) in goes.iter_mut().zip(&lines).filter(|(goes, _)| **goes) {
+        *goes = directory(sessions, line, &lines).is_none_or(|dir| dir.may_go(sessions, now));
+    }
+    let surplus = goes.iter().filter(|goes| **goes).count();
     if surplus == 0 && !was_killed {
         drop(lock);
         clear_away(sessions)?;
         return Ok(0);
     }
-    let rest: Vec<&[u8]> = lines[surplus..].iter().map(|(text, _)| *text).collect();
-    write_index(&new, &rest)?;
-    for (_, line) in &lines[..surplus] {
-        if let Some(id) = with_directory(sessions, line) {
-            put_aside(sessions, &id)?;
+    let of =
+        |going: bool| lines.iter().zip(&goes).filter(move |(_, goes)| **goes == going).map(|(line, _)| line);
+    let rest: Vec<&[u8]> = of(false).map(|(text, _)| *text).collect();
+    let put_aside = || {
+        let mut there = of(true).filter_map(|(_, line)| directory(sessions, line, &lines));
+        there.try_for_each(|dir| put_aside(sessions, &dir.id))
+    };
+    match write_index(&new, &rest) {
+        // On a full disk there is room for it only afterwards. Lines without a directory are of no harm meanwhile.
+        Err(error) if is_full(&error) => {
+            put_aside()?;
+            clear_away(sessions)?;
+            write_index(&new, &rest)?;
         }
+        written => written.and_then(|()| put_aside())?,
     }
     new.rename(&path)?;
     // Nobody has to wait for the rest.
@@ -145,14 +170,38 @@ fn mark_last(lines: &mut [(&[u8], Line)]) {
     }
 }
 
-/// The id of a line's session if that has its directory. What names no session has none. A directory whose summary can't be read
-/// is that of the last line.
-fn with_directory(sessions: &Dir, line: &Line) -> Option<SessionId> {
+/// A directory that goes with a line.
+struct Directory {
+    id: SessionId,
+    /// Its summary is that of no line.
+    is_nobodys: bool,
+}
+
+impl Directory {
+    /// Whether it may go now: it is not that of a session which gets its line in a moment.
+    fn may_go(&self, sessions: &Dir, now: SystemTime) -> bool {
+        let age = || sessions.entry(self.id.as_str()).open_dir().ok()?.age(now);
+        !self.is_nobodys || age().is_none_or(|age| age >= LACKS_LINE)
+    }
+}
+
+/// The directory of a line's session. What names no session has none. One whose summary can't be read, or is that of no line,
+/// is the last line's.
+fn directory(sessions: &Dir, line: &Line, lines: &[(&[u8], Line)]) -> Option<Directory> {
     let id: SessionId = line.whose.session_id.parse().ok()?;
     let place = sessions.entry(id.as_str());
-    let is_free = place.found().is_ok_and(|found| found.is_none());
-    let is_its_own = || read_summary::<Whose>(&place).map_or(line.is_last, |whose| whose == line.whose);
-    (!is_free && is_its_own()).then_some(id)
+    if place.found().is_ok_and(|found| found.is_none()) {
+        return None;
+    }
+    let Ok(whose) = read_summary::<Whose>(&place) else {
+        return line.is_last.then_some(Directory { id, is_nobodys: false });
+    };
+    if whose == line.whose {
+        return Some(Directory { id, is_nobodys: false });
+    }
+    let is_anothers =
+        || whose.session_id == line.whose.session_id && lines.iter().any(|(_, other)| other.whose == whose);
+    (line.is_last && !is_anothers()).then_some(Directory { id, is_nobodys: true })
 }
 
 fn known(sessions: &Dir, line: &Line, keep: &Keep) -> Known {
@@ -204,12 +253,12 @@ fn write_index(new: &Entry, lines: &[&[u8]]) -> io::Result<()> {
 mod tests {
     use std::fs;
     use std::path::PathBuf;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use jiff::Timestamp;
     use serde_json::json;
 
-    use super::{Keep, Known, apply};
+    use super::{Keep, Known, apply, apply_at};
     use crate::record::dir::Entry;
     use crate::session::finish::LogDir;
     use crate::session::index;
@@ -222,17 +271,37 @@ mod tests {
     fn the_oldest_go_until_number_age_and_size_are_kept() {
         let sessions = [known(10, 5), known(20, 5), known(30, 5), known(40, 5)];
         let now = Timestamp::from_second(50).unwrap();
-        let surplus = |keep: Keep| keep.surplus(&sessions, now);
+        let count = |goes: Vec<bool>| goes.into_iter().filter(|goes| *goes).count();
+        let surplus = |keep: Keep| count(keep.surplus(&sessions, now));
         let all = Keep::default();
         assert_eq!(surplus(all), 0);
         assert_eq!(surplus(Keep { sessions: 3, ..all }), 1);
         assert_eq!(surplus(Keep { age: Some(Duration::from_secs(25)), ..all }), 2);
         let set_back = Timestamp::from_second(-1_000_000).unwrap();
         let brief = Keep { age: Some(Duration::from_secs(25)), ..all };
-        assert_eq!(brief.surplus(&sessions, set_back), 0, "a clock that is set back makes nothing old");
+        assert_eq!(
+            count(brief.surplus(&sessions, set_back)),
+            0,
+            "a clock that is set back makes nothing old"
+        );
         assert_eq!(surplus(Keep { bytes: Some(19), ..all }), 1);
         assert_eq!(surplus(Keep { bytes: Some(0), ..all }), 3);
         assert_eq!(surplus(Keep { sessions: 1, bytes: Some(19), age: None }), 3);
+    }
+
+    #[test]
+    fn what_is_young_does_not_go_with_what_is_old_behind_it() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let keep = Keep { age: Some(Duration::from_secs(100)), ..Keep::default() };
+        let silent = Known { ended_at: None, bytes: 5 };
+        let sessions = [known(950, 5), known(10, 5), known(2_000, 5), silent, known(20, 5), known(990, 5)];
+        assert_eq!(keep.surplus(&sessions, now), [false, true, false, false, true, false]);
+        let two = Keep { sessions: 2, ..keep };
+        assert_eq!(two.surplus(&sessions, now), [true, true, true, false, true, false], "two of the others");
+        let small = Keep { bytes: Some(10), ..keep };
+        assert_eq!(small.surplus(&sessions, now), [true, true, true, false, true, false]);
+        assert_eq!(keep.surplus(&[known(10, 5)], now), [false], "the latest one stays");
+        assert!(keep.surplus(&[], now).is_empty());
     }
 
     fn index_of(log_dir: &LogDir) -> Entry {
@@ -315,8 +384,29 @@ mod tests {
         session(&log_dir, "other", 9);
         let newer = json!({"session_id": "nightly", "pid": 8, "starttime_ticks": 5, "boot_id": "b"});
         fs::write(sessions(&log_dir).join("nightly/summary.json"), newer.to_string()).unwrap();
-        apply(&log_dir, &Keep { sessions: 1, ..Keep::default() }).unwrap();
-        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned(), "other".to_owned()], 1));
+        let one = Keep { sessions: 1, ..Keep::default() };
+        assert_eq!(apply(&log_dir, &one).unwrap(), 0);
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned(), "other".to_owned()], 2));
+        index::repair(&index_of(&log_dir), &"nightly".parse().unwrap(), newer, || true).unwrap();
+        assert_eq!(apply(&log_dir, &one).unwrap(), 2);
+        assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["nightly".to_owned()], 1));
+    }
+
+    #[test]
+    fn who_changes_a_summary_does_not_keep_the_session_for_ever() {
+        let one = Keep { sessions: 1, ..Keep::default() };
+        let day = SystemTime::now() + Duration::from_hours(25);
+        for (id, pid) in [("a", 8), ("b", 8), ("b", 9), ("../..", 7)] {
+            let dir = crate::scratch();
+            let log_dir = log_dir(dir.path(), 0);
+            session(&log_dir, "a", 7);
+            session(&log_dir, "b", 9);
+            let changed = json!({"session_id": id, "pid": pid, "starttime_ticks": 5, "boot_id": "b"});
+            fs::write(sessions(&log_dir).join("a/summary.json"), changed.to_string()).unwrap();
+            assert_eq!(apply(&log_dir, &one).unwrap(), 0, "it may be another one that has no line yet");
+            assert_eq!(apply_at(&log_dir, &one, day).unwrap(), 1, "{changed}");
+            assert_eq!((names(&log_dir), lines(&log_dir)), (vec!["b".to_owned()], 1), "{changed}");
+        }
     }
 
     #[test]

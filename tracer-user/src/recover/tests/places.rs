@@ -249,3 +249,52 @@ fn what_was_begun_by_the_dead_and_is_old_goes_where_no_sidecar_tells_of_it() {
     stay.sort();
     assert_eq!(left, stay);
 }
+
+#[test]
+fn a_session_of_which_only_its_place_tells_gets_its_line_once_it_is_not_young() {
+    let host = Host::new();
+    host.crash(NOBODYS);
+    host.recover();
+    let (id, index) = (format!("s-{NOBODYS}-5"), host.log().join("sessions.jsonl"));
+    let sessions = host.log().join("sessions");
+    fs::create_dir(sessions.join("copy")).unwrap();
+    fs::copy(sessions.join(&id).join("summary.json"), sessions.join("copy/summary.json")).unwrap();
+    fs::remove_file(&index).unwrap();
+    assert_eq!(reports(&Request { min_age: Duration::from_hours(1), ..host.request() }), []);
+    let dry = reports(&Request { dry_run: true, ..host.request() });
+    assert_eq!((one(&dry).session_id.as_ref(), index.exists()), (Some(&id), false));
+    // There need be no runtime directory.
+    fs::remove_dir(&host.runtime).unwrap();
+    let reports = host.recover();
+    assert_eq!((one(&reports).decision, one(&reports).error.as_ref()), (one(&dry).decision, None));
+    assert_eq!(host.lines("sessions.jsonl").len(), 1);
+    assert_eq!(host.lines("sessions.jsonl")[0]["session_id"], id.as_str());
+    assert_eq!(host.recover(), []);
+}
+
+#[test]
+fn a_sidecar_of_another_boot_does_not_go_before_its_session_has_its_line() {
+    let host = Host::new();
+    let log = host.log().to_str().unwrap().to_owned();
+    host.crash(NOBODYS);
+    host.recover();
+    let summary = host.log().join(format!("sessions/s-{NOBODYS}-5/summary.json"));
+    let mut told = host.summary(&format!("s-{NOBODYS}-5"));
+    told["boot_id"] = "another".into();
+    fs::write(summary, told.to_string()).unwrap();
+    let index = host.log().join("sessions.jsonl");
+    fs::remove_file(&index).unwrap();
+    fs::create_dir(&index).unwrap();
+    host.enrol(NOBODYS, |it| {
+        (it.boot_id, it.log_dir, it.finished) = ("another".to_owned(), Some(log), true);
+    });
+    // Nothing else leads to that log directory.
+    let request = Request { log_dir: None, ..host.request() };
+    let refused = reports(&request);
+    assert_eq!((one(&refused).decision.gate, one(&refused).error.is_some()), (Gate::G2, true));
+    assert_eq!(host.left().len(), 1);
+    fs::remove_dir(&index).unwrap();
+    let removed = reports(&request);
+    assert_eq!((one(&removed).decision.gate, one(&removed).error.as_ref()), (Gate::G2, None));
+    assert_eq!((host.left().len(), host.lines("sessions.jsonl").len()), (0, 1));
+}
