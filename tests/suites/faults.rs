@@ -113,10 +113,15 @@ fn a_run_that_is_killed_between_any_two_changes_of_a_file_is_one_session_or_none
         let killed = killed_at(&outcome.run(&id, []), at);
         outcome.await_ends();
         let began = !outcome.left().is_empty();
+        let is_enrolled =
+            |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("tracer_enrollment_");
+        let there = outcome.left().iter().any(is_enrolled) || outcome.session_names().contains(&id);
         outcome.age();
         assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
         assert_tidy(&outcome, at);
-        assert!(outcome.session_count() <= before + 1, "{at:?}: at most one session more");
+        let after = before + usize::from(there);
+        assert_eq!(outcome.session_count(), after, "{at:?}: one session if it began, or else none");
+        assert_eq!(outcome.session_names().contains(&id), there, "{at:?}");
         assert!(killed.is_some() || !began, "{at:?}: who is not killed leaves nothing to recover");
         killed
     });
