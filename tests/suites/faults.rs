@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use tests::faults::{Calls, changes, killed_at};
+use tests::faults::{Calls, changes, changes_of_thread, killed_at, killed_in_a_thread_at};
 use tests::{Outcome, Trace};
 
 /// Nothing is left in the runtime directory, and nothing in the log directory but sessions and an index that agree.
@@ -113,14 +113,73 @@ fn a_run_that_is_killed_between_any_two_changes_of_a_file_is_one_session_or_none
         let killed = killed_at(&outcome.run(&id, []), at);
         outcome.await_ends();
         let began = !outcome.left().is_empty();
+        let is_enrolled =
+            |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("tracer_enrollment_");
+        let there = outcome.left().iter().any(is_enrolled) || outcome.session_names().contains(&id);
         outcome.age();
         assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
         assert_tidy(&outcome, at);
-        assert!(outcome.session_count() <= before + 1, "{at:?}: at most one session more");
+        let after = before + usize::from(there);
+        assert_eq!(outcome.session_count(), after, "{at:?}: one session if it began, or else none");
+        assert_eq!(outcome.session_names().contains(&id), there, "{at:?}");
         assert!(killed.is_some() || !began, "{at:?}: who is not killed leaves nothing to recover");
         killed
     });
     assert!(places > 20, "it was killed in {places} places");
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_recovers_beside_its_command_leaves_both_to_the_next_recovery() {
+    const CRASH: &str =
+        "until grep -q captured_at ../run/tracer-0/tracer_trace_$$_*.jsonl; do :; done; kill -9 $PPID";
+    // Kills when the session of the crash was begun, and its files were not gone.
+    const ENOUGH: u32 = 8;
+    let outcome = Trace::sh(CRASH).flags(["--interval", "10ms"]).outcome();
+    outcome.await_ends();
+    let files: Vec<_> = outcome.left().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+    let again = || {
+        fs::remove_dir_all(outcome.log()).unwrap();
+        files.iter().for_each(|(bytes, path)| fs::write(path, bytes).unwrap());
+        outcome.age();
+    };
+    outcome.age();
+    let words = outcome.run("beside", []);
+    let calls = changes_of_thread(&words, "tracer-recover");
+    let (mut places, mut in_the_middle) = (0, 0);
+    // Any thread of tracer may be the first that comes to its nth call; so several rounds.
+    for (name, count) in calls.iter().cycle().take(calls.len() * 10) {
+        if in_the_middle >= ENOUGH {
+            break;
+        }
+        for at in (1..=*count).map(|nth| (name.as_str(), nth)) {
+            again();
+            let killed = killed_in_a_thread_at(&words, at);
+            outcome.await_ends();
+            let begun = outcome.session_names().iter().any(|name| !name.contains("beside"));
+            let is_there = files.iter().any(|(_, path)| path.exists());
+            (places, in_the_middle) =
+                (places + u32::from(killed), in_the_middle + u32::from(begun && is_there));
+            let own = is_enrolled_or_there(&outcome, &files, "beside");
+            outcome.age();
+            assert_eq!(outcome.recover([]).code, Some(0), "{at:?}");
+            assert_tidy(&outcome, at);
+            assert_eq!(
+                outcome.session_count(),
+                1 + usize::from(own),
+                "{at:?}: the crash, and the run if it began"
+            );
+        }
+    }
+    assert!(in_the_middle >= ENOUGH, "{places} places, {in_the_middle} in the middle: {calls:?}");
+}
+
+/// Whether the run `id` has a sidecar or a session in its place, beside the files of a crash.
+fn is_enrolled_or_there(outcome: &Outcome, files: &[(Vec<u8>, PathBuf)], id: &str) -> bool {
+    let is_own = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("tracer_enrollment_") && files.iter().all(|(_, file)| file != path)
+    };
+    outcome.left().iter().any(is_own) || outcome.session_names().iter().any(|name| name == id)
 }
 
 #[test]

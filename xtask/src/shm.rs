@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_file_left_behind_in_a_subdirectory_is_named() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = crate::workspace::scratch();
         fs::create_dir(dir.path().join("a")).unwrap();
         let before = Listing::of(dir.path()).unwrap();
         before.check_unchanged().unwrap();

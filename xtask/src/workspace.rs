@@ -52,3 +52,11 @@ impl Workspace {
         self.ebpf().join("prebuilt")
     }
 }
+
+/// A directory for one test, where cargo builds to, removed with the value.
+#[cfg(test)]
+pub(crate) fn scratch() -> tempfile::TempDir {
+    let scratch = Workspace::find().unwrap().target().join("scratch");
+    std::fs::create_dir_all(&scratch).unwrap();
+    tempfile::tempdir_in(scratch).unwrap()
+}

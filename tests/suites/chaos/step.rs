@@ -23,7 +23,7 @@ pub(crate) struct Tally {
     /// Runs that had ended before.
     ended: u64,
     /// Recoveries that were killed, and that had ended before.
-    recoveries: [u64; 2],
+    pub(crate) recoveries: [u64; 2],
     /// Sessions by how they came about.
     pub(crate) sessions: Counts<&'static str>,
     ways: Counts<&'static str>,

@@ -304,7 +304,8 @@ mod tests {
 
     #[test]
     fn damaged_lines_of_a_file_are_passed_over() {
-        let mut file = tempfile::tempfile().unwrap();
+        let dir = crate::scratch();
+        let mut file = tempfile::tempfile_in(dir.path()).unwrap();
         file.write_all(b"a1\ntorn\na2\na3").unwrap();
         let file = TraceFile::left(file, None).unwrap();
         assert_eq!(text(&mut Spool::left(file, [1, 3].into())), "a1\na2\n");

@@ -177,6 +177,7 @@ fn a_dry_run_decides_the_same_and_changes_nothing() {
 
 #[test]
 fn a_dry_run_promises_nothing_that_fails() {
+    type Case = (&'static str, &'static str, fn(&Host));
     let nothing = |_: &Host| {};
     let log_is_a_file = |host: &Host| fs::write(host.log(), "").unwrap();
     let above_is_a_link = |host: &Host| symlink("/proc/version", host.log()).unwrap();
@@ -184,14 +185,13 @@ fn a_dry_run_promises_nothing_that_fails() {
         fs::create_dir(host.log()).unwrap();
         symlink(host.dir.path(), host.log().join("sessions")).unwrap();
     };
-    type Case<'a> = (&'a str, &'a str, &'a dyn Fn(&Host));
-    let cases: [Case<'_>; 6] = [
-        ("../x", "log", &nothing),
-        ("fine", "", &nothing),
-        ("fine", "log", &log_is_a_file),
-        ("fine", "log/below/it", &log_is_a_file),
-        ("fine", "log/below/it", &above_is_a_link),
-        ("fine", "log", &sessions_is_a_link),
+    let cases: [Case; 6] = [
+        ("../x", "log", nothing),
+        ("fine", "", nothing),
+        ("fine", "log", log_is_a_file),
+        ("fine", "log/below/it", log_is_a_file),
+        ("fine", "log/below/it", above_is_a_link),
+        ("fine", "log", sessions_is_a_link),
     ];
     for (id, log_dir, prepare) in cases {
         let host = Host::new();

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn an_unexpected_end_is_an_error_that_names_the_line() {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = crate::workspace::scratch();
         let workspace = Workspace::find().unwrap();
         let example = |text: &str, exit| Example { line: 7, text: text.to_owned(), exit };
         run(&workspace, &example("kill -9 $$", 137), scratch.path()).unwrap();
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_stand_in_for_sudo_drops_flags_and_passes_the_rest() {
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = crate::workspace::scratch();
         let sudo = stand_in_sudo(scratch.path()).unwrap().join("sudo");
         let mut command = Command::new(sudo);
         command.args(["-n", "--", "A=1", "sh", "-c", "echo $A-$0", "x"]);
