@@ -41,7 +41,7 @@ use crate::process::identity::Identity;
 use crate::process::stat::Stat;
 use crate::record::dir::Dir;
 use crate::record::enrollment::{self, Enrollment};
-use crate::record::log_place::LogPlace;
+use crate::record::log_place::{Dirs, LogPlace};
 use crate::record::runtime::RuntimeDirError;
 use crate::record::spool;
 use crate::session::finish;
@@ -119,13 +119,20 @@ pub fn recover(
     let (boot_id, now) = (boot_id.trim(), SystemTime::now());
     sweep(request, boot_id, now, &mut report);
     let ground = Ground::open(&request.tmpfs_path)?;
+    // A dry run adds no line, so what it tells of by a sidecar would be among them afterwards too.
+    let mut lacking = if request.dry_run { without_line(request, now) } else { Vec::new() };
+    let mut tell = |told: Report| {
+        lacking.retain(|(_, id)| told.session_id.as_deref() != Some(id.as_str()));
+        report(told);
+    };
     let walked = ground.map_or(Ok(()), |ground| {
         let live = Live::new(&ground, request.reserved.as_ref());
-        walk(&Recovery { request, ground: &ground, live, boot_id, now }, stop, &mut report)
+        walk(&Recovery { request, ground: &ground, live, boot_id, now }, stop, &mut tell)
     });
     if !stop.load(Ordering::Relaxed) {
         // Those of which a sidecar tells have their lines by now.
-        list_unlisted(request, now, &mut report);
+        let lacking = if request.dry_run { lacking } else { without_line(request, now) };
+        list_unlisted(request, &lacking, &mut report);
     }
     walked
 }
@@ -163,10 +170,10 @@ fn sweep(request: &Request, boot_id: &str, now: SystemTime, report: &mut impl Fn
     }
 }
 
-/// Sessions that are in their place, without a line in the index, get it.
-fn list_unlisted(request: &Request, now: SystemTime, report: &mut impl FnMut(Report)) {
+/// Sessions that are in their place, without a line in the index.
+fn without_line(request: &Request, now: SystemTime) -> Vec<(Dirs, SessionId)> {
     let dirs = [&request.log_dir, &request.default_log_dir].into_iter().flatten();
-    let mut seen: Vec<PathBuf> = Vec::new();
+    let (mut seen, mut lacking): (Vec<PathBuf>, Vec<_>) = (Vec::new(), Vec::new());
     for dirs in dirs.filter_map(|dir| LogPlace::existing(dir).and_then(|place| place.dirs()).ok()) {
         let sessions = dirs.sessions.path().to_owned();
         if seen.contains(&sessions) {
@@ -178,19 +185,25 @@ fn list_unlisted(request: &Request, now: SystemTime, report: &mut impl FnMut(Rep
             log::info!("{} can't be read ({error})", dirs.log.path().display());
             Vec::new()
         });
-        for id in unlisted {
-            let reason = "it had no line in the index";
-            let place = dirs.sessions.entry(id.as_str()).path().to_owned();
-            let decision = Decision { gate: Gate::G5, action: Action::Finish, reason };
-            let mut told = Report::new(Text(place.as_os_str().as_bytes()).to_string(), decision);
-            told.session_id = Some(id.to_string());
-            if !request.dry_run {
-                told.error =
-                    list(&dirs, &id).err().map(|error| format!("it has no line in the index ({error})"));
-                told.session = told.error.is_none().then_some(place);
-            }
-            report(told);
+        lacking.extend(unlisted.into_iter().map(|id| (dirs.clone(), id)));
+    }
+    lacking
+}
+
+/// They get it.
+fn list_unlisted(request: &Request, lacking: &[(Dirs, SessionId)], report: &mut impl FnMut(Report)) {
+    for (dirs, id) in lacking {
+        let reason = "it had no line in the index";
+        let place = dirs.sessions.entry(id.as_str()).path().to_owned();
+        let decision = Decision { gate: Gate::G5, action: Action::Finish, reason };
+        let mut told = Report::new(Text(place.as_os_str().as_bytes()).to_string(), decision);
+        told.session_id = Some(id.to_string());
+        if !request.dry_run {
+            let error = list(dirs, id).err();
+            told.error = error.map(|error| format!("it has no line in the index ({error})"));
+            told.session = told.error.is_none().then_some(place);
         }
+        report(told);
     }
 }
 
