@@ -18,14 +18,24 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 /// Its mode.
 const MODE: Mode = Mode::from_raw_mode(0o755);
 
+/// The umask that takes nothing of it.
+const OURS: Mode = Mode::from_raw_mode(0o022);
+
 /// What others need.
 const OTHERS: u32 = 0o055;
 
 /// Makes it. Where it is not root's, the umask is heeded.
 pub(super) fn make(at: impl AsFd, name: &OsStr) -> Result<(), Errno> {
-    let at = at.as_fd();
-    if !rustix::process::geteuid().is_root() || !takes_from_others() {
+    let (at, me) = (at.as_fd(), Me::read());
+    if !rustix::process::geteuid().is_root() || !me.takes_from_others {
         return mkdirat(at, name, MODE);
+    }
+    if me.is_alone {
+        // As at the start of a run. A first thread would change signal 33 for the command (glibc, `pthread_create`).
+        let before = umask(OURS);
+        let made = mkdirat(at, name, MODE);
+        umask(before);
+        return made;
     }
     let made = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("tracer-mkdir".to_owned());
@@ -43,16 +53,26 @@ pub(super) fn make(at: impl AsFd, name: &OsStr) -> Result<(), Errno> {
 fn make_without_umask(at: BorrowedFd<'_>, name: &OsStr) -> io::Result<Result<(), Errno>> {
     // SAFETY: with this flag no descriptors are unshared, only this thread's directories and its umask.
     unsafe { unshare_unsafe(UnshareFlags::FS) }?;
-    umask(Mode::from_raw_mode(0o022));
+    umask(OURS);
     Ok(mkdirat(at, name, MODE))
 }
 
-/// Whether the umask would take rights of others away (proc_pid_status(5), since Linux 4.7); unknown is yes.
-fn takes_from_others() -> bool {
-    let umask = || -> Option<u32> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
-        u32::from_str_radix(umask.trim(), 8).ok()
-    };
-    umask().is_none_or(|umask| umask & OTHERS != 0)
+/// What this process says of itself (proc_pid_status(5)).
+struct Me {
+    /// The umask would take rights of others away; so does one that is unknown (before Linux 4.7).
+    takes_from_others: bool,
+    /// There is one thread.
+    is_alone: bool,
+}
+
+impl Me {
+    fn read() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let umask = field("Umask:").and_then(|umask| u32::from_str_radix(umask, 8).ok());
+        Self {
+            takes_from_others: umask.is_none_or(|umask| umask & OTHERS != 0),
+            is_alone: field("Threads:") == Some("1"),
+        }
+    }
 }
