@@ -58,13 +58,13 @@ pub(crate) const ROWS: [Row; 12] = [
     Row { name: "spawns", what: "spawning under tracer, against none", measure: spawns::measure },
     Row { name: "startup", what: "`tracer run -- true` over `true`", measure: startup::measure },
     Row { name: "storm", what: "events lost while every core forks", measure: storm::measure },
-    Row { name: "load", what: "ten minutes of storms, the live suite `load`", measure: load::measure },
     Row { name: "resolution", what: "from exec until the target is known", measure: resolution::measure },
     Row { name: "snapshot", what: "a snapshot, against its bare system calls", measure: snapshot::measure },
     Row { name: "sampling", what: "looking at 1,000 processes each second", measure: sampling::measure },
     Row { name: "memory", what: "tracer's own, 10,000 processes in the tree", measure: memory::measure },
     Row { name: "spool", what: "a line of the spool, serialised and written", measure: spool::measure },
     Row { name: "recovery", what: "a thousand crashes at once", measure: recovery::measure },
+    Row { name: "load", what: "ten minutes of storms, the live suite `load`", measure: load::measure },
 ];
 
 /// What may be asked for.

@@ -61,7 +61,11 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result<()> {
     for row in ROWS.iter().filter(|row| wanted(row.name)) {
         eprintln!("xtask: measuring {}: {}", row.name, row.what);
         match (row.measure)(&ground) {
-            Ok(lines) => report.add(row.name, lines),
+            Ok(lines) => {
+                report.add(row.name, lines);
+                // Whatever ends this before the last row leaves those that there are.
+                write(&report, options)?;
+            }
             Err(error) => {
                 eprintln!("xtask: cannot measure {}: {error:#}", row.name);
                 failed.push(row.name);
@@ -77,6 +81,10 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result<()> {
 
 fn show(report: &Report, options: &Options) -> Result<()> {
     print!("{}", table::render(report));
+    write(report, options)
+}
+
+fn write(report: &Report, options: &Options) -> Result<()> {
     let write =
         |path: &Path, text| fs::write(path, text).with_context(|| format!("cannot write {}", path.display()));
     if let Some(path) = &options.json {
