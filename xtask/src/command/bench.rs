@@ -102,7 +102,7 @@ fn build(workspace: &Workspace) -> Result<()> {
         child::run(cargo.current_dir(workspace.root()).args(["build", "--release"]).args(target))?;
     }
     build_test(workspace, Test::Cost, &["--release", "--package=tracer", "--lib"])?;
-    build_test(workspace, Test::Load, &["--package=tests", "--test=load"])
+    build_test(workspace, Test::Load, &["--release", "--package=tests", "--test=load"])
 }
 
 /// Builds a test executable, and puts it where the bench finds it.
