@@ -17,6 +17,9 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RawDir, RenameFlags, Stat, StatxFlags, Uid};
 use rustix::io::Errno;
 
+/// The type of an overlayfs (linux/magic.h).
+const OVERLAYFS_SUPER_MAGIC: rustix::fs::FsWord = 0x794c_7630;
+
 /// A directory that is held open. A clone is the same descriptor.
 #[derive(Clone, Debug)]
 pub struct Dir {
@@ -92,11 +95,17 @@ impl Dir {
     #[must_use]
     pub fn is_removed(&self) -> bool {
         // On a network file system somebody else may have done that (ESTALE).
-        self.stat().map_or(true, |held| held.st_nlink == 0 || self.lists_nothing())
+        self.stat()
+            .map_or(true, |held| held.st_nlink == 0 || (self.may_keep_its_links() && self.lists_nothing()))
     }
 
-    /// Whether its names can't be had any more. On overlayfs a directory of a lower layer keeps its links when it is removed; but
-    /// of one that is removed the kernel tells no names on any file system, not even that of itself.
+    /// Whether it is on overlayfs, where a directory of a lower layer keeps its links when it is removed; or nobody can tell.
+    fn may_keep_its_links(&self) -> bool {
+        rustix::fs::fstatfs(self).map_or(true, |on| on.f_type == OVERLAYFS_SUPER_MAGIC)
+    }
+
+    /// Whether its names can't be had any more: of a directory that is removed the kernel tells no names on any file system, not
+    /// even that of itself.
     fn lists_nothing(&self) -> bool {
         let gone = |error: Errno| matches!(error, Errno::NOENT | Errno::STALE);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

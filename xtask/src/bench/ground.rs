@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use super::private;
 use crate::workspace::Workspace;
 
 /// What a spawned process does: nothing, without even a C library to start.
@@ -33,8 +34,16 @@ pub(crate) struct Ground {
     quick: bool,
 }
 
+impl Drop for Ground {
+    fn drop(&mut self) {
+        if let Err(error) = private::unmount(&self.runtime()) {
+            eprintln!("xtask: {} can't be unmounted ({error}) and is left", self.runtime().display());
+        }
+    }
+}
+
 impl Ground {
-    /// Makes the directory, and the no-op in it.
+    /// Makes the directory, and the no-op in it. After [`private::mounts`].
     pub(crate) fn new(workspace: &Workspace, quick: bool) -> Result<Self> {
         let base = workspace.target().join("bench");
         fs::create_dir_all(&base).with_context(|| format!("cannot make {}", base.display()))?;
@@ -43,6 +52,7 @@ impl Ground {
         let workload = target.join("release/workload");
         let ground = Self { dir, tracer: workspace.tracer(), workload, target, quick };
         fs::create_dir(ground.runtime()).context("cannot make the runtime directory")?;
+        private::tmpfs(&ground.runtime())?;
         compile(NOOP, &ground.noop())?;
         Ok(ground)
     }

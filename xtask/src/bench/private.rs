@@ -1,7 +1,10 @@
-//! Mounts of the bench's own: perf mounts tracefs where it is missing, and leaves it there.
+//! Mounts of the bench's own: perf mounts tracefs where it is missing, and leaves it there; and the runtime directory is on a
+//! tmpfs, as `/dev/shm` is.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr::null;
 
 use anyhow::{Context, Result};
@@ -22,6 +25,20 @@ pub(crate) fn mounts() -> Result<()> {
         eprintln!("xtask: no tracefs ({error}): peers that need it can't be measured");
     }
     Ok(())
+}
+
+/// Puts a tmpfs there.
+pub(crate) fn tmpfs(at: &Path) -> Result<()> {
+    let path = CString::new(at.as_os_str().as_bytes()).context("a path with a zero byte")?;
+    mount(Some(c"tmpfs"), &path, Some(c"tmpfs"), 0)
+        .with_context(|| format!("cannot mount a tmpfs at {}", at.display()))
+}
+
+/// Takes it away again.
+pub(crate) fn unmount(at: &Path) -> io::Result<()> {
+    let path = CString::new(at.as_os_str().as_bytes())?;
+    // SAFETY: a C string that outlives the call.
+    check(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) })
 }
 
 fn mount(source: Option<&CStr>, target: &CStr, kind: Option<&CStr>, flags: libc::c_ulong) -> io::Result<()> {
