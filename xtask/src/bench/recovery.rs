@@ -61,6 +61,8 @@ impl Crash {
     /// Kills a tracer, and takes away what it left.
     fn make(ground: &Ground) -> Result<Self> {
         let runtime = ground.runtime().join("tracer-0");
+        // Of a tracer of another row that did not end by itself.
+        clear(&runtime)?;
         let words = ["sh", "-c", CRASH].map(Into::into).into_iter().chain([runtime.clone().into_os_string()]);
         let mut run = ground.traced_with(&["--interval", "10ms"], &words.collect::<Vec<_>>());
         let status = run.status().with_context(|| format!("cannot start `{}`", child::line(&run)))?;
@@ -94,11 +96,13 @@ impl Crash {
         }
         let mut command = recovery(ground);
         let begin = Instant::now();
-        let status = command.stdout(Stdio::null()).status().context("cannot start a recovery")?;
+        let output = command.output().context("cannot start a recovery")?;
         let took = begin.elapsed();
-        let made = count(&ground.log().join("sessions"))?;
-        if !status.success() || made != CRASHES || count(&self.runtime)? != 0 {
-            bail!("{made} of {CRASHES} crashes became sessions ({status})");
+        let made = count(&ground.log().join("sessions")).unwrap_or(0);
+        if !output.status.success() || made != CRASHES || count(&self.runtime)? != 0 {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let first = said.lines().next().unwrap_or_default();
+            bail!("{made} of {CRASHES} crashes became sessions ({}): {first}", output.status);
         }
         Ok(millis(took))
     }
