@@ -95,5 +95,7 @@ pub(crate) fn left(ground: &Ground, id: &str) -> Left {
 /// The rows of a trace file. Where it begins with zeros, what stood there is in another file, at the same place.
 fn rows(trace: &[u8], older: &[u8]) -> String {
     let zeros = trace.iter().position(|byte| *byte != 0).unwrap_or(trace.len());
-    String::from_utf8([&older[..zeros], &trace[zeros..]].concat()).unwrap()
+    // Once the session is in its place that file goes first: then these rows are not counted here.
+    let older = older.get(..zeros).unwrap_or_default();
+    String::from_utf8([older, &trace[zeros..]].concat()).unwrap()
 }
