@@ -1,7 +1,8 @@
 //! The log directory and the directory of sessions in it, held open from the start of a run to its end.
 //!
 //! Whatever somebody does meanwhile to the directories above them, all that is written goes where it was to go when that was
-//! looked at. Only where one of the two was removed is it made again, by the same way and with the same objections.
+//! looked at. Only where one of the two was removed is it made again, by the same way and with the same objections. What can't be
+//! had at the start of a run is looked for anew whenever it is wanted.
 
 use std::ffi::OsStr;
 use std::io;
@@ -29,7 +30,8 @@ pub struct LogPlace(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    dirs: Mutex<Dirs>,
+    /// `None`: not had so far.
+    dirs: Mutex<Option<Dirs>>,
 }
 
 /// Its directories.
@@ -44,14 +46,20 @@ pub struct Dirs {
 impl LogPlace {
     /// Makes it, or takes what is there. For root it has to be root's alone.
     pub fn made(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(path, Dirs::made(path)?))
+        Ok(Self::new(path, Some(Dirs::made(path)?)))
+    }
+
+    /// Makes it, or takes what is there, when it is first wanted and each time after that until it can be had.
+    #[must_use]
+    pub fn later(path: &Path) -> Self {
+        Self::new(path, None)
     }
 
     /// Opens it as it is.
     pub fn existing(path: &Path) -> io::Result<Self> {
         let log = existing_log(path)?;
         let sessions = alone(log.entry(SESSIONS).open_dir()?)?;
-        Ok(Self::new(path, Dirs { log, sessions }))
+        Ok(Self::new(path, Some(Dirs { log, sessions })))
     }
 
     /// Whether it could be made or taken, and written to, as far as that is seen without making anything.
@@ -74,7 +82,7 @@ impl LogPlace {
         }
     }
 
-    fn new(path: &Path, dirs: Dirs) -> Self {
+    fn new(path: &Path, dirs: Option<Dirs>) -> Self {
         Self(Arc::new(Shared { path: path.to_owned(), dirs: Mutex::new(dirs) }))
     }
 
@@ -87,13 +95,17 @@ impl LogPlace {
     /// Its directories, made again if somebody has removed them.
     pub fn dirs(&self) -> io::Result<Dirs> {
         // Nothing is half done under this lock.
-        let mut dirs = self.0.dirs.lock().unwrap_or_else(PoisonError::into_inner);
-        if dirs.log.is_removed() {
-            *dirs = Dirs::made(&self.0.path)?;
-        } else if dirs.sessions.is_removed() {
-            dirs.sessions = sessions_in(&dirs.log)?;
-        }
-        Ok(dirs.clone())
+        let mut held = self.0.dirs.lock().unwrap_or_else(PoisonError::into_inner);
+        let dirs = match held.clone() {
+            Some(dirs) if dirs.log.is_removed() => Dirs::made(&self.0.path)?,
+            Some(Dirs { log, sessions }) if sessions.is_removed() => {
+                Dirs { sessions: sessions_in(&log)?, log }
+            }
+            Some(dirs) => dirs,
+            None => Dirs::made(&self.0.path)?,
+        };
+        *held = Some(dirs.clone());
+        Ok(dirs)
     }
 }
 

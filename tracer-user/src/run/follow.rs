@@ -16,13 +16,13 @@ use super::gone::Gone;
 use super::kill::Killing;
 use super::listener::Listener;
 use super::live::Live;
-use super::lookout::Lookout;
 use super::plan::Plan;
 use super::sampling::Sampling;
 use super::signals::{Number, Sent, Signals};
 use super::spawn::{Child, Ended};
 use super::streams::Streams;
 use super::timers::Timers;
+use super::upkeep::Upkeep;
 use super::urgency::Urgency;
 use crate::kernel::load::Programs;
 use crate::record::enrollment::Enrolled;
@@ -47,7 +47,7 @@ pub(super) struct Follower<'a> {
     pub(super) recording: Recording,
     /// The sidecar, where there is one.
     pub(super) enrolled: Option<Enrolled>,
-    lookout: Lookout,
+    upkeep: Upkeep,
     boot_id: &'a str,
     sampling: Sampling,
     search: Search,
@@ -113,7 +113,7 @@ impl<'a> Follower<'a> {
             listener,
             recording,
             enrolled: None,
-            lookout: Lookout::default(),
+            upkeep: Upkeep::default(),
             boot_id,
             sampling: Sampling::new(plan.rhythm.scope),
             search: Search::new(plan.resolve_timeout),
@@ -262,7 +262,7 @@ impl<'a> Follower<'a> {
 
     fn look_after_files(&mut self) {
         if let Some(enrolled) = &mut self.enrolled {
-            self.lookout.look(&self.plan.tmpfs_path, &mut self.recording, enrolled);
+            self.upkeep.look(&self.plan.tmpfs_path, &mut self.recording, enrolled);
         }
     }
 }

@@ -12,7 +12,7 @@
 //! - [`ending`]: which ending comes first, and what is to be done then. `timers`: when a time is up. [`kill`]: signals for a
 //!   whole tree. `gone`: when nobody of it is left.
 //! - `streams`: the command's output where it has to be seen, and its terminal where it has one of its own.
-//! - `enrol`: trace file and sidecar; `lookout`: whether somebody removed them. `background`: recovery beside the run.
+//! - `enrol`: trace file and sidecar; `upkeep`: both made again where somebody removed them. `background`: recovery beside the run.
 //! - [`listener`]: events, whose failure the command must not feel.
 //! - `live`: the status line of a run.
 //! - [`spawn`], [`signals`]: the command as a child that notices nothing. `job`: tracer stops when the command does.
@@ -32,7 +32,6 @@ pub mod kill;
 pub mod limits;
 pub mod listener;
 mod live;
-mod lookout;
 pub mod outcome;
 mod passing;
 mod pipes;
@@ -45,6 +44,7 @@ mod streams;
 pub mod support;
 mod ties;
 mod timers;
+mod upkeep;
 mod urgency;
 pub mod user;
 

@@ -307,7 +307,12 @@ fn keep(mut recording: Recording, enrolled: Option<Enrolled>, ended: Ended) -> S
     let Some(enrolled) = enrolled else {
         return format!("; all its lines ({lost}) were in memory, and are lost");
     };
-    let path = enrolled.path().display().to_string();
+    let path = enrolled.path();
+    let kept = path.parent().unwrap_or(&path).display();
+    let kept = format!(
+        "; the recording is kept in {kept}: tracer recover --log-dir DIR makes the session elsewhere"
+    );
+    let path = path.display().to_string();
     let unmarked = enrolled.note_unwritten(ended.status, lost).err();
     let lost = match lost {
         0 => String::new(),
@@ -317,7 +322,7 @@ fn keep(mut recording: Recording, enrolled: Option<Enrolled>, ended: Ended) -> S
     // Without the mark it looks like the session of a tracer that was killed, and is there all the same.
     let unmarked =
         unmarked.map(|why| format!("; {path} can't be written again ({why}), so it will look like a crash"));
-    lost + &unmarked.unwrap_or_default()
+    kept + &lost + &unmarked.unwrap_or_default()
 }
 
 /// The root; if even its events were lost, whom tracer started, and what `wait` told.

@@ -1,8 +1,9 @@
 //! Room for tracer itself under the limits that the caller set for the command.
 //!
 //! Where a soft limit is too low for tracer, it is raised as far as the hard one allows, and the command gets it back as it
-//! was. Files of a session may become as large as they like, so that limit goes altogether where tracer may do that. Where that is not enough, tracer says so and runs nothing: out of stack or memory it would die in the middle of a
-//! run, and its death would be taken for the command's.
+//! was. Files of a session may become as large as they like, so that limit goes altogether where tracer may do that. Where there
+//! is still too little, tracer says so and runs nothing: out of stack or memory it would die in the middle of a run, and its
+//! death would be taken for the command's.
 
 use std::io;
 
@@ -75,7 +76,7 @@ impl Room {
         let mut room = Self::default();
         for (need, before) in NEEDS.iter().zip(&mut room.before) {
             let limit = getrlimit(need.resource);
-            if need.better == UNBOUNDED && limit.current.is_some() && need.has_no_bound_now() {
+            if need.better == UNBOUNDED && limit.current.is_some() && need.is_lifted() {
                 *before = Some((need.resource, limit));
                 continue;
             }
@@ -93,7 +94,7 @@ impl Room {
 
 impl Need {
     /// Takes away the hard limit too, which not everybody may do (CAP_SYS_RESOURCE).
-    fn has_no_bound_now(&self) -> bool {
+    fn is_lifted(&self) -> bool {
         setrlimit(self.resource, Rlimit { current: None, maximum: None }).is_ok()
     }
 

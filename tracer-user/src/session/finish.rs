@@ -96,10 +96,19 @@ const SUMMARY_MAX: u64 = 64 << 20;
 type Failed = (PathBuf, io::Error);
 
 impl LogDir {
-    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: that a
-    /// session has no place is better told before hours of work than after.
+    /// Makes `path`, or takes it as it is; and sees to it that `id` is free there. To be called before the command runs: a place
+    /// that is no log directory is better told before hours of work than after.
+    ///
+    /// A disk that takes nothing now, or not from this user, is no reason not to run: that may pass, and until then the session
+    /// is safe in the runtime directory.
     pub fn open(path: &Path, id: &SessionId) -> Result<Self, FinishError> {
-        let dir = Self::at(path)?;
+        let dir = match Self::at(path) {
+            Err(FinishError::LogDir { path, why }) if may_pass(&why) => {
+                log::info!("the log directory {} can't be written as of now ({why})", path.display());
+                Self::new(LogPlace::later(&path))
+            }
+            dir => dir?,
+        };
         match dir.is_free(id) {
             true => Ok(dir),
             false => Err(FinishError::Exists { id: id.clone(), path: path.to_owned() }),
@@ -112,7 +121,11 @@ impl LogDir {
         let place = LogPlace::made(path).map_err(unusable)?;
         let sessions = place.dirs().map_err(unusable)?.sessions;
         sessions.is_writable().map_err(unusable)?;
-        Ok(Self { place, reader: None, synced_later: false, keep: None })
+        Ok(Self::new(place))
+    }
+
+    fn new(place: LogPlace) -> Self {
+        Self { place, reader: None, synced_later: false, keep: None }
     }
 
     /// Whether [`Self::at`] would do that, as far as it is seen without making anything.
@@ -158,6 +171,10 @@ impl LogDir {
 
     /// Whether there is more room now.
     fn makes_room(&self) -> bool {
+        // No directory: no session in it that could go; and that it can't be made is told by who wanted it.
+        if self.place.dirs().is_err() {
+            return false;
+        }
         let removed = self.keep.as_ref().map_or(Ok(0), |keep| retention::apply(self, keep));
         removed.map_or_else(
             |error| {
@@ -338,6 +355,14 @@ fn write_session(
             Err(FinishError::Write { path, why: source })
         }
     }
+}
+
+/// Whether it is the disk or the rights to it that stand against a log directory, and not what lies in its place.
+fn may_pass(error: &io::Error) -> bool {
+    let is_of_the_disk = matches!(error.raw_os_error(), Some(libc::EIO | libc::ESTALE));
+    is_full(error)
+        || is_of_the_disk
+        || matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
 fn failed(entry: &Entry) -> impl Fn(io::Error) -> Failed {

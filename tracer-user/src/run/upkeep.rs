@@ -12,11 +12,11 @@ use crate::session::recording::Recording;
 
 /// Who looks after them.
 #[derive(Debug, Default)]
-pub(super) struct Lookout {
+pub(super) struct Upkeep {
     told: bool,
 }
 
-impl Lookout {
+impl Upkeep {
     /// Looks, and makes again what somebody removed.
     pub(super) fn look(&mut self, tmpfs: &Path, recording: &mut Recording, enrolled: &mut Enrolled) {
         let (sidecar, spool) = (enrolled.is_there(), recording.lines.events.is_there());
