@@ -6,7 +6,7 @@
 //!   by `mover`.
 //! - [`scratch`]: a file without a name, for what is too much for memory.
 //! - [`log_place`]: the log directory, held open; [`way`]: how it is come to, `lookable`: how it is made;
-//!   [`dir`]: a directory by its descriptor.
+//!   [`dir`]: a directory by its descriptor, and a name in it.
 
 pub mod dir;
 pub mod enrollment;
