@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::rebuild::{Rebuilt, rebuild};
+use super::recovery::Recovery;
 use super::scan::Opened;
-use super::{Recovery, Request, older, places};
+use super::{Request, older, places};
 use crate::kernel::events::boot_ns;
 use crate::process::member::Member;
 use crate::record::dir::Dir;
