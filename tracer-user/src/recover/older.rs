@@ -19,8 +19,8 @@ use crate::record::dir::Entry;
 use crate::record::enrollment::Enrollment;
 use crate::record::log_place::{LogPlace, sessions};
 use crate::record::{older, trace_file::TraceFile};
-use crate::session::finish::is_begun_by_the_dead;
 use crate::session::id::SessionId;
+use crate::session::staging::is_begun_by_the_dead;
 use crate::session::text::{Text, decode};
 
 /// How long what no sidecar tells of is left.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use super::{Request, older};
 use crate::record::enrollment::Enrollment;
 use crate::record::log_place::{LogPlace, sessions};
-use crate::session::finish::{FinishError, Held, LogDir, clear_staging as clear};
+use crate::session::finish::{FinishError, Held, LogDir};
 use crate::session::id::SessionId;
+use crate::session::staging::clear;
 
 /// A session that is there already.
 pub(super) struct Found {

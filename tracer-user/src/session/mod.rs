@@ -1,6 +1,7 @@
 //! A session: one root's life as files that scripts and dashboards read.
 //!
-//! - [`recording`]: a session in the making. [`lines`], [`told`]: what comes of it. [`finish`]: the one way in which it is written.
+//! - [`recording`]: a session in the making. [`lines`], [`told`]: what comes of it. [`finish`]: the one way in which it is written;
+//!   [`staging`]: where, before it is in its place.
 //! - [`summary`], [`index`], [`event_row`], [`process_row`], [`snapshot_row`], [`target_row`]: the shapes, whose field names are a contract.
 //! - [`sum_up`]: a recording and how it ended into its summary.
 //! - [`peaks`]: the highest figures over a session's rows.
@@ -31,6 +32,7 @@ pub mod replay;
 pub mod retention;
 mod rows;
 pub mod snapshot_row;
+pub mod staging;
 pub mod sum_up;
 pub mod summary;
 pub mod target_row;
