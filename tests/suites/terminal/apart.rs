@@ -11,6 +11,15 @@ fn with(flags: &str, command: &str) -> String {
 /// Both ways to such a terminal.
 const WAYS: [&str; 2] = ["--pty", "--until nosuch"];
 
+/// A shell with this line, and a command in it that has begun.
+#[track_caller]
+fn begun(line: &str) -> Desk {
+    let mut desk = Desk::with(Under::Nothing);
+    desk.line(line);
+    desk.wait_for("go\r\n");
+    desk
+}
+
 /// The shell has its keys and its terminal's settings.
 #[track_caller]
 fn the_shell_has_its_terminal(desk: &mut Desk, settings: &str, jobs: u32) {
@@ -93,12 +102,10 @@ fn a_command_that_stops_itself_stops_its_job_and_gives_the_terminal_back() {
 
 #[test]
 fn one_that_handles_ctrl_z_or_ignores_it_decides() {
-    let mut desk = Desk::with(Under::Nothing);
-    desk.line(&with(
+    let mut desk = begun(&with(
         "--pty",
         "sh -c 'trap \"echo no\" TSTP; echo go; until read a; do :; done; echo \"$a\"; exit 4'",
     ));
-    desk.wait_for("go\r\n");
     desk.send(CTRL_Z);
     desk.wait_for("no\r\n");
     desk.line("then");
@@ -109,9 +116,8 @@ fn one_that_handles_ctrl_z_or_ignores_it_decides() {
 #[test]
 fn a_ctrl_z_that_is_quoted_is_a_character() {
     for flags in WAYS {
-        let mut desk = Desk::with(Under::Nothing);
-        desk.line(&with(flags, "bash -c 'echo go; read -r line; printf %q \"$line\"; echo; exit 4'"));
-        desk.wait_for("go\r\n");
+        let mut desk =
+            begun(&with(flags, "bash -c 'echo go; read -r line; printf %q \"$line\"; echo; exit 4'"));
         // Ctrl-V, Ctrl-Z.
         desk.send("\x16\x1a\n");
         desk.wait_for("$'\\032'\r\n");
@@ -121,9 +127,7 @@ fn a_ctrl_z_that_is_quoted_is_a_character() {
 
 #[test]
 fn ctrl_z_stops_the_rest_of_its_pipeline_too() {
-    let mut desk = Desk::with(Under::Nothing);
-    desk.line(&format!("{} | cat", with("--pty", "sh -c 'echo go; exec cat'")));
-    desk.wait_for("go\r\n");
+    let mut desk = begun(&format!("{} | cat", with("--pty", "sh -c 'echo go; exec cat'")));
     desk.send(CTRL_Z);
     desk.prompt(1, 148);
     desk.line("fg");
@@ -172,9 +176,7 @@ fn who_is_waited_for_stops_by_ctrl_z_and_ends_by_ctrl_c() {
 #[test]
 fn after_a_hang_up_its_input_ends() {
     for flags in WAYS {
-        let mut desk = Desk::with(Under::Nothing);
-        desk.line(&with(flags, "sh -c 'trap \"\" HUP; echo go; cat; exit 8'"));
-        desk.wait_for("go\r\n");
+        let mut desk = begun(&with(flags, "sh -c 'trap \"\" HUP; echo go; cat; exit 8'"));
         desk.hang_up();
         assert_eq!(desk.summary()["exit_code"], 8);
     }

@@ -78,17 +78,11 @@ impl Host {
     }
 
     fn left(&self) -> Vec<String> {
-        let names = fs::read_dir(&self.runtime).unwrap();
-        let mut names: Vec<String> =
-            names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
+        names(fs::read_dir(&self.runtime).unwrap())
     }
 
     fn sessions(&self) -> Vec<String> {
-        let found = fs::read_dir(self.log().join("sessions"));
-        let names = found.map(|found| found.map(|entry| entry.unwrap().file_name().into_string().unwrap()));
-        names.map_or_else(|_| Vec::new(), Iterator::collect)
+        names(fs::read_dir(self.log().join("sessions")).into_iter().flatten())
     }
 
     fn summary(&self, id: &str) -> Value {
@@ -100,6 +94,14 @@ impl Host {
         let text = fs::read_to_string(self.log().join(path)).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+}
+
+/// In order.
+fn names(entries: impl Iterator<Item = std::io::Result<fs::DirEntry>>) -> Vec<String> {
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn reports(request: &Request) -> Vec<Report> {
