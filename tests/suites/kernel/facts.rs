@@ -1,6 +1,6 @@
 //! What came with which release: asserted on both sides of it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -11,6 +11,9 @@ use tests::{Trace, traced};
 use tracer::kernel::btf::{Btf, Image};
 use tracer::kernel::facts::read_kernel_facts;
 use tracer::process::proc::dir::Counting;
+
+/// In the version of a kernel from before `mark_victim` changed (proc_version(5)).
+const BEFORE: &str = "Debian 5.10.223-1";
 
 /// Whether a structure of this kernel has a field.
 fn has_field(of: &'static str, field: &str) -> bool {
@@ -56,9 +59,11 @@ fn the_last_threads_exit_says_so_itself_from_6_16_on() {
 fn an_oom_victim_is_named_whether_as_a_task_or_as_a_bare_pid() {
     let kernel = read_kernel_facts().unwrap();
     assert!(kernel.tracepoints.mark_victim);
-    // `mark_victim(int pid)` became `mark_victim(task, uid)` in 6.9, and in the point releases of older series that came out
-    // from March 2024 on. Taken for the other, it names a pid that nobody has, and there is no event.
+    // `mark_victim(int pid)` became `mark_victim(task, uid)` in 6.9, and in later point releases of older series. Taken for the
+    // other, it names a pid that nobody has, and there is no event.
     assert!(kernel.facts.mark_victim_is_task == 1 || !is_linux(6, 9), "mark_victim of {}", kernel.release);
+    let version = fs::read_to_string("/proc/version").unwrap();
+    assert!(kernel.facts.mark_victim_is_task == 0 || !version.contains(BEFORE), "mark_victim of {version}");
     let session = traced(["oom"]);
     let victim = session.note("victim").pid;
     assert_eq!(session.events_of(victim, "oom").len(), 1);

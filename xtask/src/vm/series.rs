@@ -15,10 +15,11 @@ pub(crate) enum Series {
 }
 
 impl Series {
-    /// The suites to look in. The older series are where they are maintained; from 6.16 on backports keeps one of each.
+    /// The suites to look in. The older series are where they are maintained; from 6.16 on backports keeps one of each. Of 5.10 it
+    /// is what Debian 11 was last released with, the oldest kernel to be had: its security updates have had later changes since.
     pub(super) fn suites(self) -> &'static [&'static str] {
         match self {
-            Self::Of(5, 10) => &["bullseye-security"],
+            Self::Of(5, 10) => &["bullseye"],
             Self::Of(6, 1) => &["bookworm", "bookworm-security"],
             Self::Of(6, 12) => &["trixie", "trixie-security"],
             Self::Of(..) => &["trixie-backports", "sid", "experimental"],
