@@ -13,6 +13,7 @@ mod log_dir;
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -172,9 +173,11 @@ fn failed_in(dir: &Dir) -> impl Fn(io::Error) -> Failed {
 /// Builds the session in `staging`, and hands it over while nobody else can name anything in it.
 fn build(staging: &Entry, summary: &Summary<'_>, lines: &mut Lines, log_dir: &LogDir) -> Result<(), Failed> {
     let dir = make(staging).map_err(failed(staging))?;
-    let write = |name, fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>| {
+    let mut files = Vec::new();
+    let mut write = |name, fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>| {
         let entry = dir.entry(name);
-        write(&entry, log_dir, fill).map_err(failed(&entry))
+        files.push((write(&entry, log_dir, fill).map_err(failed(&entry))?, entry));
+        Ok(())
     };
     write("events.jsonl", &mut |file| lines.copy_events(file))?;
     write("proc_trace.jsonl", &mut |file| lines.copy_snapshots(file))?;
@@ -184,12 +187,20 @@ fn build(staging: &Entry, summary: &Summary<'_>, lines: &mut Lines, log_dir: &Lo
     }
     write("summary.json", &mut |file| file.write_all(&summary.to_json()?))?;
     if !log_dir.synced_later {
-        dir.sync().map_err(failed(staging))?;
+        // The disk is asked for all of them before the first is waited for.
+        files.iter().for_each(|(file, _)| begin_writing(file));
+        files.iter().try_for_each(|(file, entry)| file.sync_all().map_err(failed(entry)))?;
     }
-    match log_dir.reader {
-        Some(Reader { uid, gid }) => dir.give_to(uid, gid).map_err(failed(staging)),
-        None => Ok(()),
+    if let Some(Reader { uid, gid }) = log_dir.reader {
+        dir.give_to(uid, gid).map_err(failed(staging))?;
     }
+    if log_dir.synced_later { Ok(()) } else { dir.sync().map_err(failed(staging)) }
+}
+
+/// Has the disk begin to write a file (sync_file_range(2)), and waits for nothing. What fails is told by fsync(2), which follows.
+fn begin_writing(file: &File) {
+    // SAFETY: a descriptor that is open, and numbers.
+    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Makes the directory. What has its name goes: this process is in it, so whoever made it is dead.
@@ -208,17 +219,14 @@ fn write(
     entry: &Entry,
     log_dir: &LogDir,
     fill: &mut dyn FnMut(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
+) -> io::Result<File> {
     let mut file = BufWriter::with_capacity(64 << 10, entry.create()?);
     fill(&mut file)?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    if !log_dir.synced_later {
-        file.sync_all()?;
+    if let Some(Reader { uid, gid }) = log_dir.reader {
+        std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
     }
-    match log_dir.reader {
-        Some(Reader { uid, gid }) => std::os::unix::fs::fchown(&file, Some(uid), Some(gid)),
-        None => Ok(()),
-    }
+    Ok(file)
 }
 
 /// Brings all that was written to the file system of `dir` to the disk.
