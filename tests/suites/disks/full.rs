@@ -130,6 +130,21 @@ fn rows_that_were_moved_before_the_log_directory_was_full_are_kept_too() {
 }
 
 #[test]
+fn what_a_killed_recovery_has_filled_the_disk_with_makes_room_for_the_next() {
+    let crash = WORK.replace("exit 3", "kill -9 $PPID");
+    let outcome = Trace::inside(&format!(
+        "mkdir ../log; mount -t tmpfs -o size=2m none ../log; {RUN} -q --session-id one -- sh -c '{crash}'
+         while $0 recover --dry-run --min-age 0s --tmpfs-path ../run | grep -q G3; do :; done
+         mkdir ../log/sessions/.one.5000000_1; cat /dev/zero >../log/sessions/.one.5000000_1/events.jsonl 2>/dev/null
+         {RECOVER}; echo $?; cp -r ../log ../there; umount ../log; rmdir ../log; mv ../there ../log"
+    ));
+    let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(stdout.ends_with("\n0\n"), "{stdout}\n{}", outcome.stderr);
+    assert_eq!(outcome.session_names(), ["one"]);
+    assert_eq!(outcome.session().processes.len(), 151);
+}
+
+#[test]
 fn a_runtime_directory_that_crashes_have_filled_is_no_reason_not_to_recover_elsewhere() {
     for argument in [0, 5000] {
         recovers_elsewhere_from_a_full_runtime_directory(argument);

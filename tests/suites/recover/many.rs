@@ -1,6 +1,7 @@
 //! Many crashes, and many recoveries.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use tests::{Trace, tracer};
 
@@ -29,6 +30,23 @@ fn a_recovery_that_can_not_tell_goes_on_to_its_end_and_fails_only_where_somebody
             assert_eq!(outcome.session_count(), 1 + MANY as usize);
         }
     }
+}
+
+#[test]
+fn the_log_directory_is_not_listed_for_each_of_many_crashes() {
+    const MANY: u32 = 300;
+    let outcome = Trace::command(["true"]).outcome();
+    enrol(&outcome, MANY);
+    let calls = outcome.file("calls");
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-y", "-e", "trace=getdents64", "-o"]).arg(&calls).arg(tracer());
+    assert!(strace.args(outcome.recovery()).env("TRACER_TEST", "1").output().unwrap().status.success());
+    assert_eq!((outcome.left().len(), outcome.session_count()), (0, 1 + MANY as usize));
+    let calls = fs::read_to_string(calls).unwrap();
+    // At the end of a directory nothing comes any more (getdents64(2)).
+    let is_end = |line: &&str| line.contains("/log/sessions>") && line.ends_with("= 0");
+    let listed = calls.lines().filter(is_end).count();
+    assert!((1..20).contains(&listed), "it was listed {listed} times");
 }
 
 #[test]

@@ -8,15 +8,17 @@
 //!
 //! - `recovery`: the way of each file. [`gates`]: the decision. [`scan`]: the ground; `size`: what is too large there. `turns`:
 //!   the order. [`mod@claim`]: the lock. `sidecar`: what it is about.
-//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `older`: rows that were
-//!   moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the session from that. `on_disk`: only
-//!   then the files go. [`report`]: what is told of each file. [`under_way`]: what is told before that.
+//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already; `begun`: what was left there
+//!   of it. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the
+//!   session from that. `on_disk`: only then the files go. [`report`]: what is told of each file. [`under_way`]: what is told
+//!   before that.
 //! - `log_dirs`: what no file tells of. Last, sessions that are in their place without a line in the index get it, whoever left
 //!   them so.
 //!
 //! Whatever kills a recovery, at whatever point, the next one goes on where it stopped: the session is put in its place in
 //! one step, and the files go only after that, the sidecar last.
 
+mod begun;
 pub mod claim;
 pub mod gates;
 mod live;
@@ -41,6 +43,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::record::runtime::RuntimeDirError;
 use crate::session::id::SessionId;
+use begun::Begun;
 use live::Live;
 use log_dirs::{list_unlisted, sweep, without_line};
 use recovery::Recovery;
@@ -114,7 +117,8 @@ pub fn recover(
     };
     let walked = ground.map_or(Ok(()), |ground| {
         let live = Live::new(&ground, request.reserved.as_ref());
-        walk(&Recovery { request, ground: &ground, live, boot_id, now }, stop, &mut tell)
+        let begun = Begun::default();
+        walk(&Recovery { request, ground: &ground, live, begun, boot_id, now }, stop, &mut tell)
     });
     if !stop.load(Ordering::Relaxed) {
         // Those of which a sidecar tells have their lines by now.

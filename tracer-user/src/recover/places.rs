@@ -11,7 +11,6 @@ use crate::record::enrollment::Enrollment;
 use crate::record::log_place::{LogPlace, sessions};
 use crate::session::finish::{FinishError, Held, LogDir};
 use crate::session::id::SessionId;
-use crate::session::staging::clear;
 
 /// A session that is there already.
 pub(super) struct Found {
@@ -104,19 +103,14 @@ pub(super) fn that_it_was_removed(enrollment: &Enrollment) -> Result<(), String>
     }
 }
 
-/// Removes what was left where somebody began to write it, and died.
-pub(super) fn clear_staging(enrollment: &Enrollment, wanted: &Path, id: &SessionId) {
+/// Where somebody may have begun to write it.
+pub(super) fn begun(request: &Request, enrollment: &Enrollment) -> Vec<PathBuf> {
+    let Ok(wanted) = wanted(request, enrollment) else { return Vec::new() };
     let noted = enrollment.recovered_to.as_deref().and_then(older::absolute);
-    let begun = [noted, older::log_dir(enrollment)].into_iter().flatten().filter(|dir| dir != wanted);
-    begun.for_each(|dir| clear(&dir, id, enrollment.pid));
-    clear(wanted, id, enrollment.pid);
-}
-
-/// The same where no session will be written.
-pub(super) fn clear_begun(request: &Request, enrollment: &Enrollment) {
-    if let (Ok(id), Ok(wanted)) = (enrollment.session_id.parse(), wanted(request, enrollment)) {
-        clear_staging(enrollment, &wanted, &id);
-    }
+    let mut begun: Vec<PathBuf> = [noted, older::log_dir(enrollment)].into_iter().flatten().collect();
+    begun.retain(|dir| *dir != wanted);
+    begun.push(wanted);
+    begun
 }
 
 /// Whether nobody would look there.

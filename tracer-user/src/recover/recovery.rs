@@ -2,19 +2,22 @@
 
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use super::begun::Begun;
 use super::claim::{Claim, Intent, claim};
 use super::gates::{Action, Boot, Decision, Enrolled, Facts, Gate, Process, Rows, Sidecar, decide};
 use super::live::Live;
-use super::on_disk::Written;
+use super::on_disk::Settled;
 use super::scan::{self, Found, Ground, Opened, Refused};
 use super::size::is_too_large;
 use super::turns::Turns;
 use super::{MIN_AGE, Report, Request, older, places, rebuild, write};
 use crate::process::identity::Identity;
 use crate::process::stat::Stat;
+use crate::record::dir::Dir;
 use crate::record::enrollment::{self, Enrollment};
 use crate::record::spool;
 use crate::session::text::Text;
@@ -26,13 +29,29 @@ const AT_ONCE: usize = 64;
 enum Told {
     /// All that was to be done is.
     Done(Box<Report>),
-    /// Its session is in its place, and maybe not on the disk yet.
-    Written(Box<Written>),
+    /// Its session is in its place, and maybe not on the disk yet; or there is to be none. Its files are to go.
+    Settled(Box<Settled>),
 }
 
 impl Told {
     fn done(report: Report) -> Self {
         Self::Done(Box::new(report))
+    }
+
+    fn settled(
+        report: Report,
+        enrollment: Enrollment,
+        begun: Vec<PathBuf>,
+        sessions: Option<Dir>,
+        lock: Opened,
+    ) -> Self {
+        Self::Settled(Box::new(Settled {
+            report,
+            enrollment: enrollment.for_removal(),
+            begun,
+            sessions,
+            lock,
+        }))
     }
 }
 
@@ -41,6 +60,7 @@ pub(super) struct Recovery<'a> {
     pub(super) request: &'a Request,
     pub(super) ground: &'a Ground,
     pub(super) live: Live<'a>,
+    pub(super) begun: Begun,
     pub(super) boot_id: &'a str,
     pub(super) now: SystemTime,
 }
@@ -55,7 +75,7 @@ impl Recovery<'_> {
 
     /// Decides about names and does what was decided.
     pub(super) fn all(&self, names: &[Vec<u8>], stop: &AtomicBool, report: &mut impl FnMut(Report)) {
-        let mut written = Vec::new();
+        let mut settled = Vec::new();
         for name in names {
             if stop.load(Ordering::Relaxed) {
                 break;
@@ -63,13 +83,13 @@ impl Recovery<'_> {
             match self.name(name) {
                 None => {}
                 Some(Told::Done(found)) => report(*found),
-                Some(Told::Written(found)) => written.push(*found),
+                Some(Told::Settled(found)) => settled.push(*found),
             }
-            if written.len() == AT_ONCE {
-                self.clear_away(&mut written, report);
+            if settled.len() == AT_ONCE {
+                self.clear_away(&mut settled, report);
             }
         }
-        self.clear_away(&mut written, report);
+        self.clear_away(&mut settled, report);
     }
 
     /// Decides about a name and does what was decided. `None`: there is nothing to tell, or another name tells it.
@@ -137,6 +157,7 @@ impl Recovery<'_> {
         trace: Option<File>,
     ) -> Told {
         report.session_id = Some(enrollment.session_id.clone());
+        let begun = places::begun(self.request, &enrollment);
         match report.decision.action {
             Action::Finish if self.request.dry_run => {
                 report.error = write::look(self.request, &enrollment, trace).err();
@@ -144,9 +165,11 @@ impl Recovery<'_> {
             _ if self.request.dry_run => {}
             Action::Leave => {}
             Action::Remove => {
-                places::clear_begun(self.request, &enrollment);
-                let listed = places::listed(self.request, &enrollment);
-                report.error = listed.and_then(|()| self.remove(&enrollment)).err();
+                self.begun.clear(&begun, &enrollment);
+                match places::listed(self.request, &enrollment) {
+                    Ok(()) => return Told::settled(report, enrollment, begun, None, lock),
+                    Err(error) => report.error = Some(error),
+                }
             }
             Action::Finish => match write::write(self, (&mut enrollment, &mut lock), trace) {
                 Ok(write::Written { place: None, .. }) => report.error = self.remove(&enrollment).err(),
@@ -156,12 +179,7 @@ impl Recovery<'_> {
                     report.enrolled_id = id.filter(|id| id != written.id.as_str());
                     report.damaged_lines = written.damaged;
                     report.lost_bytes = written.lost_bytes;
-                    return Told::Written(Box::new(Written {
-                        report,
-                        enrollment: enrollment.for_removal(),
-                        sessions: written.sessions,
-                        lock,
-                    }));
+                    return Told::settled(report, enrollment, begun, written.sessions, lock);
                 }
                 Err(error) => report.error = Some(error),
             },

@@ -56,7 +56,7 @@ pub(super) fn write(
     let log_dir = LogDir::at(&wanted).map_err(|error| error.to_string())?;
     let log_dir = log_dir.read_by(enrollment.reader.map(|(uid, gid)| Reader { uid, gid })).synced_later();
     let sessions = log_dir.sessions().map_err(|error| error.to_string())?;
-    places::clear_staging(enrollment, &wanted, &id);
+    recovery.begun.clear(&places::begun(recovery.request, enrollment), enrollment);
     trace.iter().for_each(|trace| older::tell_what_is_missing(enrollment, trace));
     let lost_bytes = trace.as_ref().map_or(0, |trace| trace.lost().unwrap_or(0));
     if places::is_to_be_noted(enrollment, &wanted) {

@@ -11,6 +11,9 @@ const LENGTH: usize = 128;
 /// Names that a session takes where its own is another's. More of one pid can't be without some intent.
 const NAMES: u32 = 100;
 
+/// Bytes that such a name has more, at the most.
+const MORE: usize = "-pid4294967295-100".len();
+
 /// A session's id. By default a UUID of version 7 (RFC 9562): unique without asking anybody, and sorting by time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -35,6 +38,14 @@ impl SessionId {
     /// session's.
     pub fn names(&self, pid: u32) -> impl Iterator<Item = Self> + use<'_> {
         std::iter::once(self.clone()).chain((1..=NAMES).map(move |nth| self.beside(pid, nth)))
+    }
+
+    /// Whether that is one of [`Self::names`].
+    #[must_use]
+    pub fn has_name(&self, pid: u32, name: &str) -> bool {
+        // All of them begin alike, and hardly any other does.
+        let alike = &self.0[..self.0.len().min(LENGTH - MORE)];
+        name.starts_with(alike) && self.names(pid).any(|one| one.0 == name)
     }
 
     /// The `nth` name (from 1) beside this one, as long as a name may be.
@@ -79,6 +90,18 @@ impl fmt::Display for SessionId {
 #[cfg(test)]
 mod tests {
     use super::SessionId;
+
+    #[test]
+    fn it_knows_its_names_and_no_other() {
+        for text in ["a", "nightly", &"x".repeat(100), &"y".repeat(110), &"z".repeat(128)] {
+            let id: SessionId = text.parse().unwrap();
+            for pid in [1, u32::MAX] {
+                assert!(id.names(pid).all(|name| id.has_name(pid, name.as_str())));
+                let another = id.names(7).nth(1).unwrap();
+                assert!(!id.has_name(pid, another.as_str()) && !id.has_name(pid, "nightl"));
+            }
+        }
+    }
 
     #[test]
     fn what_could_leave_the_directory_is_refused() {

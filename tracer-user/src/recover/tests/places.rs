@@ -205,6 +205,26 @@ fn what_a_killed_builder_left_goes_and_what_another_builds_stays() {
 }
 
 #[test]
+fn what_a_recovery_began_and_left_that_was_killed_after_this_one_had_begun_goes_too() {
+    let host = Host::new();
+    host.crash(NOBODYS);
+    host.crash(NOBODYS + 2);
+    let (first, last) = (format!("s-{NOBODYS}-5"), format!("s-{}-5", NOBODYS + 2));
+    // It is told of at once, when the one before it is in its place and the one after it is nobody's yet.
+    host.trace(NOBODYS + 1, "");
+    let mut told = 0;
+    recover(&host.request(), &AtomicBool::new(false), |_| {
+        told += 1;
+        if told == 1 {
+            assert_eq!(host.sessions(), [&*first]);
+            fs::create_dir(host.log().join(format!("sessions/.{last}.{NOBODYS}_1"))).unwrap();
+        }
+    })
+    .unwrap();
+    assert_eq!((told, host.sessions()), (3, vec![first, last]));
+}
+
+#[test]
 fn what_was_begun_goes_with_a_sidecar_of_which_no_session_is_made() {
     let host = Host::new();
     let begun = host.log().join(format!("sessions/.s-{NOBODYS}-5.{NOBODYS}_1"));
