@@ -1,6 +1,6 @@
 //! What a snapshot of one process costs beside its own bare system calls, and beside psutil.
 //!
-//! Tracer's own test `session::cost` measures both in pairs, in the CPU time of its thread; here it is run.
+//! Tracer's own test `snapshot_cost` measures both in pairs, in the CPU time of its thread; here it is run.
 
 use std::process::Command;
 
