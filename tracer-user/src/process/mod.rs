@@ -2,7 +2,8 @@
 //!
 //! - [`identity`]: a pid together with its start time.
 //! - [`stat`]: the one line of `/proc` that has identity and name together.
-//! - [`proc`]: the reading of a process's figures; [`snapshot`]: what was read; [`sampler`]: rounds of it.
+//! - [`proc`]: the reading of a process's figures; [`snapshot`]: what was read; [`sampler`]: rounds of it;
+//!   [`last_row`]: what is kept of a row for the next.
 //! - [`tree`]: a pure fold over events; [`member`] is what it keeps of a process.
 //! - [`captured`]: the times of rows, which only ever increase.
 //! - [`cgroup`]: whether the limit of a memory cgroup was reached.
@@ -15,6 +16,7 @@ pub mod captured;
 pub mod cgroup;
 pub mod cwd;
 pub mod identity;
+pub mod last_row;
 pub mod member;
 pub mod proc;
 pub mod sampler;

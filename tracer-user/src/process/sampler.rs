@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::captured::StrictlyIncreasing;
 use super::identity::{Identity, Ticks};
+use super::last_row::LastRow;
 use super::proc::reader::{NoRow, Reader};
 use super::proc::unread::{Field, Unread};
 use super::snapshot::{Snapshot, Values};
@@ -39,7 +40,7 @@ impl Moment {
 /// Takes snapshots.
 pub struct Sampler {
     reader: Reader,
-    /// Boxed: a table is half empty, and rows are large.
+    /// Boxed: a table is half empty.
     before: HashMap<Identity, Box<Before>>,
     captured: StrictlyIncreasing,
     unread: Unread,
@@ -52,7 +53,7 @@ pub struct Sampler {
 /// A process's last row.
 #[derive(Debug)]
 struct Before {
-    values: Values,
+    row: LastRow,
     boot_ns: u64,
     sweep: u64,
 }
@@ -143,7 +144,7 @@ impl Sampler {
     }
 
     fn row(&mut self, id: Identity, is_target: bool, now: Moment) -> Option<Snapshot> {
-        let before = self.before.get(&id).map(|before| &before.values);
+        let before = self.before.get(&id).map(|before| &before.row);
         let reading = match self.reader.read_after(before, id, &mut self.unread) {
             Ok(reading) => reading,
             Err(no_row) => {
@@ -171,7 +172,7 @@ impl Sampler {
     }
 
     fn cpu_percent(&mut self, id: Identity, values: &Values, boot_ns: u64) -> Option<f64> {
-        let now = Before { values: values.clone(), boot_ns, sweep: self.sweep };
+        let now = Before { row: LastRow::of(values), boot_ns, sweep: self.sweep };
         let before = match self.before.entry(id) {
             Entry::Occupied(mut entry) => std::mem::replace(entry.get_mut().as_mut(), now),
             Entry::Vacant(entry) => {
@@ -179,7 +180,7 @@ impl Sampler {
                 return None;
             }
         };
-        let ticks = values.cpu()?.0.checked_sub(before.values.cpu()?.0)?;
+        let ticks = values.cpu()?.0.checked_sub(before.row.cpu?.0)?;
         percent(ticks, boot_ns.checked_sub(before.boot_ns)?)
     }
 }

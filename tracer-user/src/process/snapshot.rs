@@ -73,22 +73,6 @@ pub struct Values {
 }
 
 impl Values {
-    /// Whether the process surely did not run between `before` and this: it has one thread, that does not run now, and
-    /// neither count of its switches has moved; every time it leaves a processor moves one (kernel/sched/core.c,
-    /// `__schedule`). A thread is taken for asleep some nanoseconds early, while it is about to leave; what it did
-    /// just before shows in the next row then.
-    #[must_use]
-    pub fn slept_since(&self, before: &Self) -> bool {
-        let still = |values: &Self| (values.ctx_switches_voluntary, values.ctx_switches_involuntary);
-        let counts = still(self);
-        self.threads == Some(1)
-            && before.threads == Some(1)
-            && self.state != Some(b'R')
-            && counts.0.is_some()
-            && counts.1.is_some()
-            && counts == still(before)
-    }
-
     /// CPU time altogether.
     #[must_use]
     pub fn cpu(&self) -> Option<Ticks> {

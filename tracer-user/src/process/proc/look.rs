@@ -3,7 +3,6 @@
 //! A file that is not there is either missing in this kernel or gone with its process. What is read after it tells which.
 
 use std::ffi::CStr;
-use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -13,7 +12,9 @@ use super::limits;
 use super::number::{lone, lone_signed};
 use super::reader::{NoRow, no_row};
 use super::status::Status;
+use super::symbols::Symbols;
 use super::unread::{Field, Reason, Unread};
+use crate::process::last_row::LastRow;
 use crate::process::snapshot::Values;
 
 /// A process being read.
@@ -62,16 +63,15 @@ impl<'r> Look<'r> {
         values.oom_score_adj = self.one(Field::OomScoreAdj, c"oom_score_adj", lone_signed);
     }
 
-    pub(super) fn wchan(&mut self, before: Option<&Values>, values: &mut Values) {
+    pub(super) fn wchan(&mut self, before: Option<&LastRow>, symbols: &mut Symbols, values: &mut Values) {
         values.wchan = match before.and_then(|before| before.wchan.clone()) {
             Some(same) => Some(same),
-            None => self.one(Field::Wchan, c"wchan", |name| Some(symbol(name))).flatten(),
+            None => self.one(Field::Wchan, c"wchan", |name| Some(symbols.named(name))).flatten(),
         };
     }
 
-    pub(super) fn io(&mut self, before: Option<&Values>, values: &mut Values) {
-        let before = before.and_then(|before| Some((before.read_bytes?, before.write_bytes?)));
-        if let Some((read, written)) = before {
+    pub(super) fn io(&mut self, before: Option<&LastRow>, values: &mut Values) {
+        if let Some((read, written)) = before.and_then(|before| before.io) {
             (values.read_bytes, values.write_bytes) = (Some(read), Some(written));
             return;
         }
@@ -101,8 +101,8 @@ impl<'r> Look<'r> {
     }
 
     /// `before`, if the process surely did not run since.
-    pub(super) fn slept<'b>(&self, before: Option<&'b Values>, values: &Values) -> Option<&'b Values> {
-        before.filter(|before| !self.runs && values.slept_since(before))
+    pub(super) fn slept<'b>(&self, before: Option<&'b LastRow>, values: &Values) -> Option<&'b LastRow> {
+        before.filter(|before| !self.runs && before.slept_until(values))
     }
 
     /// The end: whether the process is still there, if the last files leave that open.
@@ -130,11 +130,4 @@ fn is_zombie(state: Option<u8>) -> bool {
 /// A file that is not there is one that this kernel does not have, once it is clear that the process is there.
 fn refused(errno: Errno) -> Reason {
     if errno == Errno::NOENT { Reason::NotGiven } else { Reason::Refused(errno) }
-}
-
-fn symbol(name: &[u8]) -> Option<Arc<[u8]>> {
-    match name.trim_ascii() {
-        b"" | b"0" => None,
-        symbol => Some(symbol.into()),
-    }
 }

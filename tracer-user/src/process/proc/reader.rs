@@ -22,9 +22,11 @@ use rustix::io::Errno;
 use super::dir::{Counting, ProcessDir};
 use super::limits;
 use super::look::Look;
+use super::symbols::Symbols;
 use super::unread::{Reason, Unread};
 use crate::kernel::event::Comm;
 use crate::process::identity::Identity;
+use crate::process::last_row::LastRow;
 use crate::process::snapshot::Values;
 use crate::process::stat::StatLine;
 
@@ -40,6 +42,7 @@ pub struct Reader {
     counting: Counting,
     limit: LimitOf,
     buffer: Vec<u8>,
+    symbols: Symbols,
     /// What was missing in the row at hand: it counts only if the row comes to be.
     missing: Unread,
 }
@@ -100,7 +103,14 @@ impl Reader {
         counting: Counting,
         limit: impl FnMut(u32) -> Result<u64, Errno> + Send + 'static,
     ) -> Self {
-        Self { proc, counting, limit: Box::new(limit), buffer: vec![0; BUFFER], missing: Unread::default() }
+        Self {
+            proc,
+            counting,
+            limit: Box::new(limit),
+            buffer: vec![0; BUFFER],
+            symbols: Symbols::default(),
+            missing: Unread::default(),
+        }
     }
 
     /// Reads one process. What can't be read of it goes to `unread`, if there is a row at all.
@@ -111,13 +121,13 @@ impl Reader {
         self.read_after(None, id, unread)
     }
 
-    /// The same, given what was read of the same process before: what can't have changed since is not read again.
+    /// The same, given the last row of the same process: what can't have changed since is not read again.
     ///
     /// # Errors
     /// Why there is no row.
     pub fn read_after(
         &mut self,
-        before: Option<&Values>,
+        before: Option<&LastRow>,
         id: Identity,
         unread: &mut Unread,
     ) -> Result<Reading, NoRow> {
@@ -130,7 +140,7 @@ impl Reader {
         look.oom(&mut values);
         look.status(&mut values)?;
         let before = look.slept(before, &values);
-        look.wchan(before, &mut values);
+        look.wchan(before, &mut self.symbols, &mut values);
         look.io(before, &mut values);
         look.is_still_there()?;
         unread.add(&self.missing);

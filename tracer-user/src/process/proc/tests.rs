@@ -12,6 +12,7 @@ use super::dir::Counting;
 use super::reader::{NoRow, Reader, Reading};
 use super::unread::Unread;
 use crate::process::identity::{Identity, Ticks};
+use crate::process::last_row::LastRow;
 use crate::process::snapshot::Values;
 
 const START: Ticks = Ticks(12345);
@@ -230,7 +231,8 @@ fn read_again(change: impl Fn(&str, String) -> String) -> (Option<u64>, Option<V
         ..usual()
     };
     let id = Identity { pid: 81, start: START };
-    let reading = reader(scratch.path()).read_after(Some(&before), id, &mut Unread::default()).unwrap();
+    let reading =
+        reader(scratch.path()).read_after(Some(&LastRow::of(&before)), id, &mut Unread::default()).unwrap();
     (reading.values.read_bytes, reading.values.wchan.map(|symbol| symbol.to_vec()))
 }
 
