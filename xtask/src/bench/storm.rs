@@ -133,11 +133,11 @@ mod tests {
     #[test]
     fn a_loss_in_one_storm_of_many_is_over_the_budget_and_times_are_of_pairs() {
         let storm = |took, seen, lost| Storm { took, seen, lost, memory: 20.0 };
-        // The machine is half as fast in the third storm, with a tracer as without.
-        let storms = [storm(1.1, 100, 0), storm(1.1, 99, 1), storm(2.2, 101, 0)];
-        let told = lines(&storms, &[1.0, 1.0, 1.0, 3.0], 100, 2).unwrap();
+        // The machine gets slower and slower, with a tracer as without.
+        let storms = [storm(2.2, 100, 0), storm(4.4, 99, 1), storm(6.6, 101, 0)];
+        let told = lines(&storms, &[1.0, 3.0, 5.0, 7.0], 100, 2).unwrap();
         let medians: Vec<f64> = told.iter().map(|line| line.measured.median).collect();
-        assert_eq!(medians, [1.0, 2.0, 100.0 / 1.1, 1.1, 20.0]);
+        assert_eq!(medians, [1.0, 2.0, 100.0 / 4.4, 1.1, 20.0]);
         assert_eq!((told[0].within(), told[1].within()), (Some(false), Some(false)));
         assert_eq!(told[3].measured.count, 3);
     }
