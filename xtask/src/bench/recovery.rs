@@ -26,7 +26,7 @@ const NOBODYS: usize = 5_000_000;
 
 /// Ends its tracer, once there are rows of it.
 const CRASH: &str =
-    "until grep -q captured_at \"$0\"/tracer_trace_$$_*.jsonl 2>&1; do :; done; kill -9 $PPID";
+    "until grep -q captured_at \"$0\"/tracer_trace_$$_*.jsonl 2>/dev/null; do :; done; kill -9 $PPID";
 
 /// Measures a recovery of copies of a real crash, and one of nothing.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
@@ -142,7 +142,8 @@ fn peak_and_time(mut command: Command) -> Result<(f64, Duration)> {
 fn recovery(ground: &Ground) -> Command {
     let mut command = Command::new(ground.tracer());
     command.args(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]).arg(ground.runtime());
-    command.env("TRACER_TEST", "1");
+    // Also where the environment names another, as `cargo xtask readme` does.
+    command.arg("--log-dir").arg(ground.log()).env("TRACER_TEST", "1");
     command
 }
 
