@@ -14,10 +14,6 @@
 
 pub mod anomaly;
 pub mod clock;
-#[cfg(test)]
-mod cost;
-#[cfg(test)]
-mod cost_of_a_line;
 pub mod event_row;
 pub mod fence;
 pub mod finish;
@@ -36,6 +32,8 @@ pub mod staging;
 pub mod sum_up;
 pub mod summary;
 pub mod target_row;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod told;
 pub mod unlisted;

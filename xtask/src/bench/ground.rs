@@ -153,7 +153,7 @@ impl Ground {
 /// Tests that measure.
 #[derive(Clone, Copy)]
 pub(crate) enum Test {
-    /// Tracer's unit tests, optimised: `session::cost`.
+    /// Tracer's unit tests, optimised: `session::tests`, which measure.
     Cost,
     /// The live suite `load`, with the workload beside it.
     Load,

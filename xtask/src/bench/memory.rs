@@ -1,18 +1,24 @@
-//! How much memory tracer takes with ten thousand processes in the tree.
+//! How much memory tracer takes with ten thousand processes in the tree, and how much of it where there is no crowd.
+//!
+//! Trees with and without a crowd take turns, each with a tracer of its own.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::ground::Ground;
 use super::report::{Line, Unit};
-use super::sample::Sample;
+use super::sample::{Sample, pairwise};
 use super::worker::Worker;
 
 const PROCESSES: &str = "10000";
+/// A tree that is its root alone.
+const NONE: &str = "0";
+/// Pairs of trees.
+const ROUNDS: usize = 5;
 /// MiB beside the rings.
 const BUDGET: f64 = 16.0;
 /// Snapshots of all of them are taken each second meanwhile.
@@ -20,44 +26,66 @@ const WHILE: Duration = Duration::from_millis(3500);
 /// How often tracer is weighed while it ends.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Measures tracer while a crowd stands still, and while it ends.
+/// The most that a tracer took, in MiB.
+struct Weight {
+    /// While all of its tree stood still, and before.
+    while_alive: f64,
+    /// Until it was gone.
+    to_the_end: f64,
+}
+
+/// Measures tracers while a crowd stands still, and while it ends.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
-    let mut worker = Worker::start(ground.traced(&ground.on_demand(["assemble", PROCESSES])))?;
+    let (mut crowd, mut ending, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ground.repetitions(ROUNDS) {
+        let Weight { while_alive, to_the_end } = weigh(ground, PROCESSES)?;
+        crowd.push(while_alive);
+        ending.push(to_the_end);
+        alone.push(weigh(ground, NONE)?.while_alive);
+    }
+    let line = |what: &str, unit, values, budget| {
+        let measured = Sample::of(values).context("there was no round")?;
+        anyhow::Ok(Line { what: what.to_owned(), unit, measured, budget, beside: Vec::new() })
+    };
+    let (mebibytes, ratios) = (Unit::Mebibytes, pairwise(&crowd, &alone, |crowd, alone| crowd / alone));
+    Ok(vec![
+        line("tracer beside its rings, 10,000 processes in the tree", mebibytes, crowd, Some(BUDGET))?,
+        line("the same, while they all end", mebibytes, ending, None)?,
+        line("10,000 processes in the tree, against a tree of one", Unit::Times, ratios, None)?,
+    ])
+}
+
+/// Weighs the tracer of a tree of one process and so many more.
+fn weigh(ground: &Ground, processes: &str) -> Result<Weight> {
+    let mut worker = Worker::start(ground.traced(&ground.on_demand(["assemble", processes])))?;
     worker.ask()?;
     let tracer = worker.pid();
     let (alive, ended) = (AtomicBool::new(true), AtomicBool::new(false));
-    let (while_alive, at_the_end) = thread::scope(|scope| {
+    thread::scope(|scope| {
         let watch = scope.spawn(|| {
-            let (mut while_alive, mut at_the_end) = (0.0_f64, 0.0_f64);
+            let mut weight = Weight { while_alive: 0.0, to_the_end: 0.0 };
             while !ended.load(Ordering::Relaxed) {
                 if let Some(size) = of_process(tracer) {
-                    at_the_end = at_the_end.max(size);
+                    weight.to_the_end = weight.to_the_end.max(size);
                     if alive.load(Ordering::Relaxed) {
-                        while_alive = at_the_end;
+                        weight.while_alive = weight.to_the_end;
                     }
                 }
                 thread::sleep(LOOK);
             }
-            (while_alive, at_the_end)
+            weight
         });
         thread::sleep(WHILE);
         alive.store(false, Ordering::Relaxed);
         let finished = worker.finish();
         ended.store(true, Ordering::Relaxed);
-        let sizes = watch.join().ok().context("the thread that weighs tracer failed")?;
-        finished.map(|()| sizes)
-    })?;
-    let line = |what: &str, value, budget| Line {
-        what: what.to_owned(),
-        unit: Unit::Mebibytes,
-        measured: Sample::exact(value),
-        budget,
-        beside: Vec::new(),
-    };
-    Ok(vec![
-        line("tracer beside its rings, 10,000 processes in the tree", while_alive, Some(BUDGET)),
-        line("the same, while they all end", at_the_end, None),
-    ])
+        let weight = watch.join().ok().context("the thread that weighs tracer failed")?;
+        finished?;
+        if weight.while_alive == 0.0 {
+            bail!("a tracer of {processes} processes was gone before it could be weighed");
+        }
+        Ok(weight)
+    })
 }
 
 /// Resident MiB of a process, without BPF maps. None: it is gone.

@@ -26,7 +26,7 @@ mod sample;
 mod sampling;
 mod snapshot;
 mod spawns;
-pub(crate) mod spool;
+mod spool;
 mod startup;
 mod storm;
 pub(crate) mod table;

@@ -9,23 +9,26 @@ use super::report::Beside;
 use super::sample::Sample;
 use crate::child;
 
-/// The figures of a process that a snapshot has and psutil knows: it has no OOM score, signal masks, or wait channel.
+/// The figures of processes that a snapshot has and psutil knows: it has no OOM score, signal masks, or wait channel. Asks for those
+/// of so many processes, so often in each of so many rounds, and tells the CPU time of one snapshot in ns.
 pub(crate) const SNAPSHOT: &str = r#"
 import json, psutil, subprocess, sys, time
-rounds, each = int(sys.argv[1]), int(sys.argv[2])
+rounds, each, crowd = (int(word) for word in sys.argv[1:])
 fields = ["name", "status", "memory_info", "num_threads", "num_fds",
           "cpu_times", "num_ctx_switches", "io_counters", "create_time"]
-sleeper = subprocess.Popen(["sleep", "600"])
+sleepers = [subprocess.Popen(["sleep", "600"]) for _ in range(crowd)]
 times = []
 for _ in range(rounds):
     begin = time.thread_time()
     for _ in range(each):
-        process = psutil.Process(sleeper.pid)
-        process.as_dict(fields)
-        process.rlimit(psutil.RLIMIT_NOFILE)
-    times.append((time.thread_time() - begin) / each * 1e9)
-sleeper.kill()
-sleeper.wait()
+        for sleeper in sleepers:
+            process = psutil.Process(sleeper.pid)
+            process.as_dict(fields)
+            process.rlimit(psutil.RLIMIT_NOFILE)
+    times.append((time.thread_time() - begin) / each / crowd * 1e9)
+for sleeper in sleepers:
+    sleeper.kill()
+    sleeper.wait()
 print(json.dumps(times))
 "#;
 

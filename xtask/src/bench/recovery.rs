@@ -26,7 +26,7 @@ const NOBODYS: usize = 5_000_000;
 
 /// Ends its tracer, once there are rows of it.
 const CRASH: &str =
-    "until grep -q captured_at \"$0\"/tracer_trace_$$_*.jsonl 2>&1; do :; done; kill -9 $PPID";
+    "until grep -q captured_at \"$0\"/tracer_trace_$$_*.jsonl 2>/dev/null; do :; done; kill -9 $PPID";
 
 /// Measures a recovery of copies of a real crash, and one of nothing.
 pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
@@ -36,16 +36,17 @@ pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
     let measured = Sample::of(times?).context("not one round")?;
     let foreign = ground.repetitions(FOREIGN);
     let (memory, took) = among_foreign(ground, &crash.runtime, foreign)?;
+    let [memory, took] = [memory, took].map(|values| Sample::of(values).context("not one round"));
     let line = |what, unit, measured, budget| Line { what, unit, measured, budget, beside: Vec::new() };
     Ok(vec![
         line(format!("recovery of {CRASHES} crashed sessions"), Unit::Milliseconds, measured, Some(BUDGET)),
         line(
             format!("peak resident set among {foreign} foreign files"),
             Unit::Mebibytes,
-            Sample::exact(memory),
+            memory?,
             Some(MEMORY),
         ),
-        line("time for them".to_owned(), Unit::Milliseconds, Sample::exact(millis(took)), None),
+        line("time for them".to_owned(), Unit::Milliseconds, took?, None),
     ])
 }
 
@@ -108,31 +109,41 @@ impl Crash {
     }
 }
 
-/// MiB and time of a recovery in a directory of files that are not tracer's.
-fn among_foreign(ground: &Ground, runtime: &Path, count: usize) -> Result<(f64, Duration)> {
+/// MiB and milliseconds of each recovery in a directory of files that are not tracer's, and that stay.
+fn among_foreign(ground: &Ground, runtime: &Path, count: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     for number in 0..count {
         let name =
             if number % 2 == 0 { format!("tracer_trace_{number}_1.jsonl") } else { format!("file-{number}") };
         fs::File::create(runtime.join(name)).context("cannot make a foreign file")?;
     }
+    let (mut peaks, mut times) = (Vec::new(), Vec::new());
+    for _ in 0..ground.repetitions(ROUNDS) {
+        let (peak, took) = peak_and_time(recovery(ground))?;
+        peaks.push(peak);
+        times.push(millis(took));
+    }
+    clear(runtime)?;
+    Ok((peaks, times))
+}
+
+/// MiB at the most, and how long it took.
+fn peak_and_time(mut command: Command) -> Result<(f64, Duration)> {
     let begin = Instant::now();
-    let mut running = recovery(ground).stdout(Stdio::null()).spawn().context("cannot start a recovery")?;
+    let mut running = command.stdout(Stdio::null()).spawn().context("cannot start a recovery")?;
     let mut peak = 0.0;
     // It only grows, and has none once it has ended.
     while running.try_wait()?.is_none() {
         peak = high_water_mark(running.id()).unwrap_or(peak);
         std::thread::sleep(Duration::from_millis(1));
     }
-    let took = begin.elapsed();
-    clear(runtime)?;
-    Ok((peak, took))
+    Ok((peak, begin.elapsed()))
 }
 
 fn recovery(ground: &Ground) -> Command {
     let mut command = Command::new(ground.tracer());
     command.args(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]).arg(ground.runtime());
-    // Not where somebody has his sessions: where the sidecars say.
-    command.env("TRACER_TEST", "1").env_remove("TRACER_LOG_DIR");
+    // Also where the environment names another, as `cargo xtask readme` does.
+    command.arg("--log-dir").arg(ground.log()).env("TRACER_TEST", "1");
     command
 }
 

@@ -1,6 +1,6 @@
 //! What a snapshot of one process costs beside its own bare system calls, and beside psutil.
 //!
-//! Tracer's own test `session::cost` measures both in pairs, in the CPU time of its thread; here it is run.
+//! Tracer's own test `snapshot_cost` measures both in pairs, in the CPU time of its thread; here it is run.
 
 use std::process::Command;
 
@@ -37,7 +37,7 @@ pub(crate) fn measure(ground: &Ground) -> Result<Vec<Line>> {
     let Rounds { bare, snapshot } = serde_json::from_str(rounds).context("cannot read its rounds")?;
     let ratio = Sample::of(pairwise(&snapshot, &bare, |with, bare| with / bare)).context("no round")?;
     let bare = Sample::of(bare).context("no round")?.median;
-    let arguments = [ground.repetitions(PSUTIL_ROUNDS), PSUTIL_EACH].map(|number| number.to_string());
+    let arguments = [ground.repetitions(PSUTIL_ROUNDS), PSUTIL_EACH, 1].map(|number| number.to_string());
     let psutil = psutil::run(psutil::SNAPSHOT, &arguments).and_then(|times| {
         Sample::of(times.iter().map(|time| time / bare).collect()).ok_or_else(|| "no round".to_owned())
     });

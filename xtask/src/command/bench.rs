@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::bench::ground::{Ground, Test};
 use crate::bench::report::Report;
-use crate::bench::{self, ROWS, chart, private, spool, table};
+use crate::bench::{self, ROWS, chart, private, table};
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -48,7 +48,6 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     if !options.built {
         build(workspace)?;
-        spool::build(workspace)?;
     }
     if !privileged::is_root()? {
         return Err(as_root()?.exec()).context("cannot start xtask again as root");

@@ -15,6 +15,7 @@ use cargo_metadata::{Message, TargetKind};
 
 use crate::shm::Listing;
 use crate::suite::{self, Tally};
+use crate::vm::failures::{self, Failure};
 use crate::vm::lane::{self, Plan, Report};
 use crate::vm::record;
 use crate::vm::series::Series;
@@ -56,7 +57,8 @@ pub(crate) fn one(
     conclude(tally)
 }
 
-/// The live suites on other kernels. What comes of it is recorded, or held against what is.
+/// The live suites on other kernels. What comes of it is recorded, or held against what is. What failed is told at the end, when
+/// every kernel has had its turn.
 pub(crate) fn on_kernels(
     workspace: &Workspace,
     kernels: &[Series],
@@ -68,29 +70,25 @@ pub(crate) fn on_kernels(
     let reports = lane::run_all(workspace, kernels, &plan)?;
     let mut tally = Tally::default();
     reports.iter().for_each(|report| tally += report.tally);
-    let (good, bad): (Vec<_>, Vec<_>) = reports.into_iter().partition(Report::is_good);
-    println!(
-        "xtask test: {} passed, {} failed on {} kernels",
-        tally.passed,
-        tally.failed,
-        good.len() + bad.len()
-    );
-    let mut differences = Vec::new();
+    println!("xtask test: {} passed, {} failed on {} kernels", tally.passed, tally.failed, reports.len());
+    let kernels = reports.len();
+    let mut failures: Vec<Failure> = reports.iter().filter_map(Failure::of).collect();
+    let good: Vec<Report> = reports.into_iter().filter(Report::is_good).collect();
+    let mut written = Ok(());
     if records {
-        record::write(workspace, &good, filters.is_empty())?;
+        written = record::write(workspace, &good, filters.is_empty());
     } else if filters.is_empty() {
         for report in &good {
-            differences.extend(record::difference(workspace, report)?);
+            let difference = record::difference(workspace, report);
+            let difference = difference.unwrap_or_else(|error| Some(format!("{error:#}")));
+            failures.extend(difference.map(|why| Failure::beside(report, why)));
         }
     }
-    if !bad.is_empty() {
-        let bad: Vec<String> = bad.iter().map(|report| report.series.to_string()).collect();
-        bail!("kernel {} failed; the lines that repeat it are above", bad.join(", "));
+    match (failures::told(&failures, kernels), written) {
+        (None, written) => written,
+        (Some(told), Ok(())) => bail!("{told}"),
+        (Some(told), Err(error)) => bail!("{told}\nand nothing is recorded: {error:#}"),
     }
-    if !differences.is_empty() {
-        bail!("{}", differences.join("\n"));
-    }
-    Ok(())
 }
 
 /// The live suites alone, with `object` in place of the embedded one.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use serde_json::Value;
 
 use super::image::Stage;
@@ -49,6 +49,8 @@ impl Plan {
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) series: Series,
+    /// What was asked for, as libtest takes it.
+    pub(super) filters: Vec<String>,
     /// As `uname -r` prints it, and Debian's version of it.
     pub(crate) release: String,
     pub(crate) version: String,
@@ -63,17 +65,38 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// Of a lane that has told nothing yet.
+    pub(super) fn new(series: Series, filters: &[String]) -> Self {
+        Self {
+            series,
+            filters: filters.to_vec(),
+            release: String::new(),
+            version: String::new(),
+            tally: Tally::default(),
+            told: BTreeMap::new(),
+            failed: Vec::new(),
+            complaints: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Of one that there was no kernel for.
+    fn without_kernel(series: Series, filters: &[String], why: &Error) -> Self {
+        Self { complaints: vec![format!("{why:#}")], ..Self::new(series, filters) }
+    }
+
     /// Whether all ran and passed.
     pub(crate) fn is_good(&self) -> bool {
         self.tally.is_good() && self.tally.passed > 0 && self.complaints.is_empty()
     }
 
-    /// The command that repeats what failed.
+    /// The command that repeats what failed: those tests, or all that was asked for where something else did.
     pub(super) fn repeat(&self) -> String {
         let mut line = format!("cargo xtask test --kernel {}", self.series);
-        if !self.failed.is_empty() {
+        let tests = if self.failed.is_empty() { &self.filters } else { &self.failed };
+        if !tests.is_empty() {
             line.push_str(" -- ");
-            line.push_str(&self.failed.join(" "));
+            line.push_str(&tests.join(" "));
         }
         line
     }
@@ -83,28 +106,51 @@ impl Report {
 /// have one processor while the other idles.
 const MACHINES: usize = 2;
 
-/// Runs the plan on each of the kernels, several at a time. The reports are in the kernels' order.
+/// Runs the plan on each of the kernels, several at a time, each to its end whatever becomes of the others: one that can't be had
+/// has a report too. The reports are in the kernels' order.
 pub(crate) fn run_all(workspace: &Workspace, series: &[Series], plan: &Plan) -> Result<Vec<Report>> {
     if !cfg!(target_arch = "x86_64") {
         bail!("the kernels are x86-64's, and so must the test programs be: run this on such a machine");
     }
-    let kernels =
-        series.iter().map(|&series| kernels::find(workspace, series)).collect::<Result<Vec<_>>>()?;
-    for Kernel { series, found, .. } in &kernels {
-        println!("kernel {series}: {} {}", found.package, found.version);
-    }
-    print!("{}", left_out::table());
     let suites = plan.suites()?;
+    let (mut kernels, mut reports) = (Vec::new(), Vec::new());
+    for &series in series {
+        match kernels::find(workspace, series) {
+            Ok(kernel) => {
+                println!("kernel {series}: {} {}", kernel.found.package, kernel.found.version);
+                kernels.push(kernel);
+            }
+            Err(error) => {
+                println!("kernel {series}: {error:#}");
+                reports.push(Report::without_kernel(series, &plan.filters, &error));
+            }
+        }
+    }
+    if !kernels.is_empty() {
+        reports.extend(run_on(workspace, &kernels, &suites, &plan.filters)?);
+    }
+    reports.sort_by_key(|report| series.iter().position(|&wanted| wanted == report.series));
+    Ok(reports)
+}
+
+/// Runs the suites on these kernels. The reports are in the order in which the lanes ended.
+fn run_on(
+    workspace: &Workspace,
+    kernels: &[Kernel],
+    suites: &[Suite],
+    filters: &[String],
+) -> Result<Vec<Report>> {
+    print!("{}", left_out::table());
     let dir = workspace.target().join("kernels");
-    let programs = programs::needed(workspace, &suites)?;
+    let programs = programs::needed(workspace, suites)?;
     let disk = dir.join("disk");
-    Stage::fill(dir.join("stage"), &programs)?.disk(&programs::commands(workspace, &suites), &disk)?;
+    Stage::fill(dir.join("stage"), &programs)?.disk(&programs::commands(workspace, suites), &disk)?;
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Vec::new());
     let work = || {
         while let Some(kernel) = kernels.get(next.fetch_add(1, Ordering::Relaxed)) {
             let log = dir.join(kernel.series.to_string()).join("console");
-            let report = run(kernel, &disk, &log, &suites);
+            let report = run(kernel, &disk, &log, suites, filters);
             reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
         }
     };
@@ -113,15 +159,13 @@ pub(crate) fn run_all(workspace: &Workspace, series: &[Series], plan: &Plan) -> 
             scope.spawn(work);
         }
     });
-    let mut reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reports.sort_by_key(|report| series.iter().position(|&wanted| wanted == report.series));
-    Ok(reports)
+    Ok(reports.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// One lane. A machine that dies before it has said a word is started once more: emulators do that now and then.
-fn run(kernel: &Kernel, disk: &Path, log: &Path, suites: &[Suite]) -> Report {
+fn run(kernel: &Kernel, disk: &Path, log: &Path, suites: &[Suite], filters: &[String]) -> Report {
     let start = Instant::now();
-    let mut reading = Reading::of(kernel.series, suites);
+    let mut reading = Reading::of(Report::new(kernel.series, filters), suites);
     let mut ended = boot::run(kernel, disk, log, |line| reading.line(line));
     if reading.report.release.is_empty() {
         reading.say("the machine did not start; once more");

@@ -7,6 +7,7 @@
 //! - [`left_out`]: what cannot run inside, by name, with the reason.
 //! - [`programs`]: which files of the build a lane needs, and the commands that it runs.
 //! - [`lane`], [`reading`]: the suites on one kernel, and what comes out of it.
+//! - [`failures`]: what is told at the end of those that failed.
 //! - [`record`], [`table`]: what came of it, in a file of the repository and in README.md.
 //!
 //! Software emulation throughout: hardware virtualisation is often absent where CI runs, and a kernel boots in seconds
@@ -15,6 +16,7 @@
 
 mod apt;
 mod boot;
+pub(crate) mod failures;
 mod image;
 mod kernels;
 pub(crate) mod lane;

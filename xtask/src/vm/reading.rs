@@ -4,16 +4,13 @@
 //! Lines of ours begin with `@@` and a word: `kernel`, `suite`, `status` and `end` are `init.sh`'s; with any other, a suite
 //! tells something as JSON.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use super::boot;
 use super::lane::Report;
 use super::programs::Suite;
-use super::series::Series;
 use crate::suite::{self, Tally};
 
 /// A lane under way.
@@ -28,18 +25,8 @@ pub(super) struct Reading<'s> {
 }
 
 impl<'s> Reading<'s> {
-    /// Of a machine that is to run these suites in their order.
-    pub(super) fn of(series: Series, suites: &'s [Suite]) -> Self {
-        let report = Report {
-            series,
-            release: String::new(),
-            version: String::new(),
-            tally: Tally::default(),
-            told: BTreeMap::new(),
-            failed: Vec::new(),
-            complaints: Vec::new(),
-            took: Duration::ZERO,
-        };
+    /// Of a machine that is to run these suites in their order; what it finds goes into the report.
+    pub(super) fn of(report: Report, suites: &'s [Suite]) -> Self {
         Self { report, suites, ended: 0, tally: Tally::default(), is_over: false }
     }
 
@@ -127,6 +114,7 @@ fn debians(version: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::series::Series;
     use super::*;
 
     const GOOD: [&str; 7] = [
@@ -142,7 +130,8 @@ mod tests {
     fn report(lines: &[&str]) -> Report {
         let suites =
             [Suite { name: "ends".to_owned(), executable: "x".into(), words: Vec::new(), expected: 2 }];
-        let mut reading = Reading::of(Series::Of(5, 10), &suites);
+        let asked = ["one".to_owned()];
+        let mut reading = Reading::of(Report::new(Series::Of(5, 10), &asked), &suites);
         lines.iter().for_each(|line| reading.line(line));
         reading.conclude(Ok(()), Path::new("/no/log"))
     }
@@ -172,7 +161,9 @@ mod tests {
         assert!(!report(&GOOD[..3]).is_good());
         let mut lines = GOOD;
         lines[5] = "@@status 139";
-        assert_eq!(report(&lines).complaints, ["suite ends ended with status 139"]);
+        let report = report(&lines);
+        assert_eq!(report.complaints, ["suite ends ended with status 139"]);
+        assert_eq!(report.repeat(), "cargo xtask test --kernel 5.10 -- one", "what was asked for");
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! How often each program of a process ran, and for how long (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
+//!
+//! Where the kernel may preempt a program at work (Linux 7.0 and later), each has a second copy on the same tracepoint, which
+//! looks whether the first did the work. Both together are what an event costs, and so what is counted as a call.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +17,9 @@ pub(super) struct Run {
     calls: u64,
 }
 
+/// What the name of a second copy ends with, after that of the first.
+const SECOND: &str = "_again";
+
 /// Of each program, by its name.
 pub(super) type Runs = BTreeMap<String, Run>;
 
@@ -24,6 +30,12 @@ impl Run {
             nanoseconds: self.nanoseconds.saturating_sub(earlier.nanoseconds),
             calls: self.calls.saturating_sub(earlier.calls),
         }
+    }
+
+    /// A copy's and the other's, which run one after the other at each event. The kernel skips one that is at work: the other
+    /// then saw an event more, and no event is seen twice.
+    fn beside(self, other: Self) -> Self {
+        Self { nanoseconds: self.nanoseconds + other.nanoseconds, calls: self.calls.max(other.calls) }
     }
 
     /// The mean; none of no call.
@@ -77,12 +89,15 @@ impl Programs {
     }
 }
 
-/// What the programs did between two readings.
+/// What the programs did between two readings, each with its second copy if it has one.
 pub(super) fn between(earlier: &Runs, later: &Runs) -> Runs {
-    let since = |(name, run): (&String, &Run)| {
-        (name.clone(), run.since(earlier.get(name).copied().unwrap_or_default()))
-    };
-    later.iter().map(since).collect()
+    let mut between = Runs::new();
+    for (name, run) in later {
+        let run = run.since(earlier.get(name).copied().unwrap_or_default());
+        let both = between.entry(name.strip_suffix(SECOND).unwrap_or(name).to_owned()).or_default();
+        *both = both.beside(run);
+    }
+    between
 }
 
 /// The id and the counters of the program behind a descriptor; none if it is something else, or closed.
@@ -132,5 +147,18 @@ mod tests {
         let between = between(&runs(100, 10), &runs(400, 20));
         assert_eq!(between["fork"].nanoseconds_a_call(), Some(30.0));
         assert_eq!(Run::default().nanoseconds_a_call(), None);
+    }
+
+    #[test]
+    fn an_event_costs_what_both_copies_take_and_is_one_call() {
+        let runs = |first, second| {
+            let run = |[nanoseconds, calls]: [u64; 2]| Run { nanoseconds, calls };
+            Runs::from([("fork".to_owned(), run(first)), ("fork_again".to_owned(), run(second))])
+        };
+        // The kernel skipped the first copy twice: the second saw twelve events, and did the work of two.
+        let between = between(&runs([100, 10], [50, 10]), &runs([3100, 20], [650, 22]));
+        assert_eq!(between.keys().collect::<Vec<_>>(), ["fork"]);
+        assert_eq!(between["fork"].nanoseconds_a_call(), Some((3000.0 + 600.0) / 12.0));
+        assert_eq!(between["fork"].own_nanoseconds_a_call(12, 0.0), Some(300.0));
     }
 }

@@ -1,6 +1,6 @@
 //! What a snapshot costs beside its own bare system calls, on this machine. In the release profile:
 //!
-//! `cargo test --release -p tracer --lib session::cost -- --ignored --nocapture --test-threads 1`
+//! `cargo test --release -p tracer --lib snapshot_cost -- --ignored --nocapture --test-threads 1`
 
 use std::convert::Infallible;
 use std::ffi::CStr;
@@ -11,15 +11,15 @@ use std::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use rustix::path::DecInt;
-use rustix::time::{ClockId, clock_gettime};
 
-use super::snapshot_row::SnapshotRow;
+use super::timed;
 use crate::process::identity::Identity;
 use crate::process::proc::limits;
 use crate::process::proc::reader::Reader;
 use crate::process::proc::unread::Unread;
 use crate::process::sampler::{Moment, Sampler};
 use crate::process::stat::Stat;
+use crate::session::snapshot_row::SnapshotRow;
 
 /// The last two are not read of a process that slept since its row before.
 const FILES: [&CStr; 6] = [c"stat", c"oom_score", c"oom_score_adj", c"status", c"wchan", c"io"];
@@ -60,17 +60,9 @@ impl Drop for Sleepers {
     }
 }
 
-pub(super) fn median(mut times: Vec<Duration>) -> Duration {
+fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
-}
-
-/// This thread's processor time for it: others may keep the processors busy meanwhile.
-pub(super) fn timed(work: impl FnOnce()) -> Duration {
-    let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
-    let begin = now();
-    work();
-    now() - begin
 }
 
 #[test]

@@ -6,12 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
 
-use super::clock::Clock;
-use super::cost::{median, timed};
-use super::event_row::EventRow;
-use super::snapshot_row::{SnapshotRow, made};
+use super::{of_all_threads, timed};
 use crate::kernel::event::{Args, Comm, Event, Exec, Exit, Fork, Status, Totals, What};
 use crate::process::identity::{Identity, Ticks};
 use crate::process::snapshot::Values;
@@ -21,6 +18,9 @@ use crate::record::scratch::Scratch;
 use crate::record::spool::Spool;
 use crate::record::trace_file::Room;
 use crate::record::way;
+use crate::session::clock::Clock;
+use crate::session::event_row::EventRow;
+use crate::session::snapshot_row::{SnapshotRow, made};
 
 const ROOT: Identity = Identity { pid: 10, start: Ticks(5) };
 /// Lives of processes in a round; each has four lines.
@@ -109,12 +109,14 @@ impl Lines {
     }
 }
 
-/// Processor time of all threads.
-fn of_all_threads(work: impl FnOnce()) -> Duration {
-    let now = || Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap();
-    let begin = now();
-    work();
-    now() - begin
+/// Nanoseconds a line, of each round.
+#[derive(Default, Serialize)]
+struct Cost {
+    name: &'static str,
+    /// Of the thread that records.
+    own: Vec<u128>,
+    /// Of all threads.
+    all: Vec<u128>,
 }
 
 #[test]
@@ -134,24 +136,20 @@ fn a_line_of_the_spool() {
             let root = Identity { start: Ticks(limit), ..ROOT };
             spool.to_file(&way::existing(&tmpfs).unwrap(), root, room).unwrap();
         }
-        (name, spool, Vec::new(), Vec::new())
+        (spool, Cost { name, ..Cost::default() })
     });
     for _ in 0..ROUNDS {
-        for (_, spool, own, all) in &mut spools {
-            let mut took = Duration::ZERO;
-            all.push(
-                of_all_threads(|| took = timed(|| lines.each(|lines, event| lines.push(event, spool))))
-                    / LINES,
-            );
-            own.push(took / LINES);
+        for (spool, cost) in &mut spools {
+            let mut own = Duration::ZERO;
+            let push = || lines.each(|lines, event| lines.push(event, spool));
+            let all = of_all_threads(|| own = timed(push));
+            cost.own.push((own / LINES).as_nanos());
+            cost.all.push((all / LINES).as_nanos());
         }
     }
-    for (name, spool, own, all) in spools {
-        println!(
-            "cost: {name}: {} ns, with all threads {} ns",
-            median(own).as_nanos(),
-            median(all).as_nanos()
-        );
+    for (spool, cost) in spools {
+        // What `cargo xtask bench` reads.
+        println!("cost: {}", serde_json::to_string(&cost).unwrap());
         spool.remove().unwrap();
     }
 }
