@@ -8,7 +8,7 @@
 //!
 //! - `recovery`: the way of each file. [`gates`]: the decision. [`scan`]: the ground; `size`: what is too large there. `turns`:
 //!   the order. [`mod@claim`]: the lock. `sidecar`: what it is about.
-//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already; `begun`: what was left there
+//! - `live`: ids of runs that are on. `places`: where a session goes, and where it may be already. `begun`: what was left there
 //!   of it. `older`: rows that were moved to the log directory. [`rebuild`]: the recording back from its lines. `write`: the
 //!   session from that. `on_disk`: only then the files go. [`report`]: what is told of each file. [`under_way`]: what is told
 //!   before that.

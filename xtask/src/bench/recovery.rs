@@ -142,8 +142,8 @@ fn peak_and_time(mut command: Command) -> Result<(f64, Duration)> {
 fn recovery(ground: &Ground) -> Command {
     let mut command = Command::new(ground.tracer());
     command.args(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]).arg(ground.runtime());
-    // Also where the environment names another, as `cargo xtask readme` does.
-    command.arg("--log-dir").arg(ground.log()).env("TRACER_TEST", "1");
+    // Where the sidecars say, and not where the environment does (`cargo xtask readme` has it name another).
+    command.env("TRACER_TEST", "1").env_remove("TRACER_LOG_DIR");
     command
 }
 
