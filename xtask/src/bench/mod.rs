@@ -4,6 +4,9 @@
 //! each block is compared with its neighbours of the same round, and what is printed is the median of these
 //! comparisons with its quartiles. A disturbance then spoils a round, not the result.
 //!
+//! What is no median says so: what was lost is added up, as a median would hide one loss; the row `load` is ten minutes once; of
+//! the runs in `resolution` the percentiles are the figure; and least times are shown beside medians.
+//!
 //! - [`ROWS`]: what is measured. A new row is a file with a function `measure`, and a line there.
 //! - [`in_kernel`], [`spawns`], [`startup`], [`storm`], [`load`], [`resolution`], [`snapshot`], [`sampling`], [`memory`], [`spool`],
 //!   [`recovery`]: the rows.
