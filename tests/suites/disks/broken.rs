@@ -14,7 +14,7 @@ fn with_errors(call: &str, nth: u32) -> Outcome {
 
 #[test]
 fn an_error_of_the_disk_at_any_call_costs_no_session() {
-    for (call, least) in [("fsync", 5), ("mkdirat", 2), ("renameat2", 2)] {
+    for (call, least) in [("fsync", 5), ("sync_file_range", 4), ("mkdirat", 2), ("renameat2", 2)] {
         let mut places = 0;
         for nth in 1.. {
             let outcome = with_errors(call, nth);

@@ -188,7 +188,7 @@ fn build(staging: &Entry, summary: &Summary<'_>, lines: &mut Lines, log_dir: &Lo
     write("summary.json", &mut |file| file.write_all(&summary.to_json()?))?;
     if !log_dir.synced_later {
         // The disk is asked for all of them before the first is waited for.
-        files.iter().for_each(|(file, _)| begin_writing(file));
+        files.iter().try_for_each(|(file, entry)| begin_writing(file).map_err(failed(entry)))?;
         files.iter().try_for_each(|(file, entry)| file.sync_all().map_err(failed(entry)))?;
     }
     if let Some(Reader { uid, gid }) = log_dir.reader {
@@ -197,10 +197,23 @@ fn build(staging: &Entry, summary: &Summary<'_>, lines: &mut Lines, log_dir: &Lo
     if log_dir.synced_later { Ok(()) } else { dir.sync().map_err(failed(staging)) }
 }
 
-/// Has the disk begin to write a file (sync_file_range(2)), and waits for nothing. What fails is told by fsync(2), which follows.
-fn begin_writing(file: &File) {
+/// Has the disk begin to write a file (sync_file_range(2)), and waits for nothing.
+///
+/// Most of what fails is told by fsync(2), which follows. But where no blocks can be had for it ext4 throws away what it was to
+/// write (fs/ext4/inode.c, `mpage_map_and_submit_extent`), and tells that whoever asked first, and nobody else.
+fn begin_writing(file: &File) -> io::Result<()> {
     // SAFETY: a descriptor that is open, and numbers.
-    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    if unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        // It can't be asked for, or not now: nothing is thrown away.
+        Some(libc::ENOSYS | libc::EINVAL | libc::ESPIPE | libc::EPERM | libc::ENOMEM | libc::EAGAIN) => {
+            Ok(())
+        }
+        _ => Err(error),
+    }
 }
 
 /// Makes the directory. What has its name goes: this process is in it, so whoever made it is dead.
