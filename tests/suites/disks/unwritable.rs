@@ -6,18 +6,23 @@ use crate::{ELSEWHERE, RECOVER, RUN, WORK, assert_one_trouble, assert_recovered,
 
 #[test]
 fn a_log_directory_that_cannot_be_written_from_the_start_keeps_the_session_for_a_recovery() {
-    // A disk that is read-only with and without its directories, one that is full, and a user who may not.
+    // A disk that is read-only with and without its directories, one that is full, one whose server is gone, and a user who may not.
     let mount = "mkdir ../log; mount -t tmpfs none ../log";
-    let barred = RUN.replace("$0", "setpriv --bounding-set=-dac_override,-dac_read_search $0");
+    let dead = "mkdir ../log; exec 3<>/dev/fuse
+                mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none ../log; exec 3>&-";
+    let barred = "setpriv --bounding-set=-dac_override,-dac_read_search $0";
+    let (barred, elsewhere) = (RUN.replace("$0", barred), ELSEWHERE.replace("$0", barred));
     for (arranged, run, why) in [
         (format!("{mount}; mount -o remount,ro ../log"), RUN, "Read-only"),
         (format!("{mount}; mkdir -m 700 ../log/sessions; mount -o remount,ro ../log"), RUN, "Read-only"),
         (format!("{mount}; mount -o remount,nr_inodes=1 ../log"), RUN, "No space left"),
+        (dead.to_owned(), RUN, "not connected"),
         (format!("{mount}; chmod 555 ../log"), &barred, "Permission denied"),
+        (format!("{mount}; chmod 000 ../log"), &barred, "Permission denied"),
     ] {
         let outcome = Trace::inside(&format!(
             "{arranged}; {run} -- sh -c '{WORK}'; echo status $?
-             {ELSEWHERE}; umount ../log; rmdir ../log; mv ../there ../log"
+             {elsewhere}; umount ../log; rmdir ../log; mv ../there ../log"
         ));
         assert_one_trouble(&outcome, &["../log", why, "tracer recover --log-dir"]);
         assert_recovered(outcome);

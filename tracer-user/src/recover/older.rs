@@ -31,6 +31,12 @@ pub(super) fn log_dir(enrollment: &Enrollment) -> Option<PathBuf> {
     absolute(enrollment.log_dir.as_deref()?)
 }
 
+/// Whether its tracer had no log directory when it began, and could write no session when it ended: then it is nowhere but where
+/// recoveries noted.
+pub(super) fn was_never_had(enrollment: &Enrollment) -> bool {
+    enrollment.unwritten && enrollment.sessions_dir.is_none()
+}
+
 /// A path as a sidecar tells it.
 pub(super) fn absolute(told: &str) -> Option<PathBuf> {
     let told = PathBuf::from(std::ffi::OsString::from_vec(decode(told)));
@@ -140,11 +146,14 @@ pub(super) fn tell_what_is_missing(enrollment: &Enrollment, whole: &TraceFile) {
 /// Removes the older rows of a sidecar's session. Where that fails they only take room: nobody reads them any more.
 pub(super) fn remove(enrollment: &Enrollment) {
     let removed = entry(enrollment).and_then(|entry| entry.as_ref().map_or(Ok(()), older::remove));
-    if let Err(error) = removed {
-        log::warn!(
+    match removed {
+        Ok(()) => {}
+        // Rows that had gone there would have been asked for.
+        Err(error) if was_never_had(enrollment) => log::info!("{error}: there are no older rows"),
+        Err(error) => log::warn!(
             "{} can't be removed ({error}); nobody needs it any more: remove it",
             Text(path(enrollment).as_os_str().as_bytes())
-        );
+        ),
     }
 }
 

@@ -41,8 +41,16 @@ pub(super) fn found(
         if seen.contains(&dir) {
             continue;
         }
-        if let Some(found) = found_in(&dir, enrollment, id, request.dry_run)? {
-            return Ok(Some(found));
+        match found_in(&dir, enrollment, id, request.dry_run) {
+            Ok(None) => {}
+            Err(error)
+                if older::was_never_had(enrollment)
+                    && noted.as_ref() != Some(&dir)
+                    && LogPlace::if_there(&dir).is_err() =>
+            {
+                log::info!("nobody has put the session {id} there: {error}");
+            }
+            found => return found,
         }
         seen.push(dir);
     }
@@ -117,7 +125,7 @@ pub(super) fn begun(request: &Request, enrollment: &Enrollment) -> Vec<PathBuf> 
 pub(super) fn is_to_be_noted(enrollment: &Enrollment, wanted: &Path) -> bool {
     let is_told = |dir: Option<PathBuf>| dir.is_some_and(|dir| dir == wanted);
     let noted = enrollment.recovered_to.as_deref().and_then(older::absolute);
-    !is_told(older::log_dir(enrollment)) && !is_told(noted)
+    !is_told(noted) && (older::was_never_had(enrollment) || !is_told(older::log_dir(enrollment)))
 }
 
 fn absolute(path: Option<&Path>) -> Option<PathBuf> {

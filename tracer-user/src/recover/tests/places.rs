@@ -97,6 +97,43 @@ fn a_session_whose_log_directory_is_on_a_file_system_that_is_not_mounted_is_not_
 }
 
 #[test]
+fn a_log_directory_that_was_never_had_and_cannot_be_looked_into_keeps_no_session_from_another() {
+    let nowhere = format!("/{}", "x".repeat(300));
+    for (then, noted, is_made) in
+        [(None, None, true), (Some((1, 1)), None, false), (None, Some(nowhere.clone()), false)]
+    {
+        let host = Host::new();
+        host.enrol(NOBODYS, |it| {
+            (it.log_dir, it.unwritten) = (Some(nowhere.clone()), true);
+            (it.sessions_dir, it.recovered_to) = (then, noted.clone());
+        });
+        host.trace(NOBODYS, &rows(NOBODYS));
+        let dry = reports(&Request { dry_run: true, ..host.request() });
+        assert_eq!(one(&dry).error.is_none(), is_made, "{dry:?}");
+        let reports = host.recover();
+        assert_eq!(one(&reports).error.is_none(), is_made, "{reports:?}");
+        assert_eq!((host.left().is_empty(), host.sessions().len()), (is_made, usize::from(is_made)));
+    }
+}
+
+#[test]
+fn of_a_log_directory_that_was_never_had_it_is_noted_that_a_recovery_puts_the_session_there() {
+    let host = Host::new();
+    let log = host.log().to_str().unwrap().to_owned();
+    host.enrol(NOBODYS, |it| (it.log_dir, it.unwritten) = (Some(log.clone()), true));
+    host.trace(NOBODYS, &rows(NOBODYS));
+    // It is told of when the other is in its place and its files are still there.
+    host.trace(NOBODYS + 1, "");
+    let mut noted = Vec::new();
+    recover(&host.request(), &AtomicBool::new(false), |_| {
+        let sidecar = fs::read_to_string(host.runtime.join(format!("tracer_enrollment_{NOBODYS}_5.json")));
+        noted.extend(sidecar.ok().map(|text| text.contains(&format!("\"recovered_to\":\"{log}\""))));
+    })
+    .unwrap();
+    assert_eq!((noted, host.sessions().len()), (vec![true], 1));
+}
+
+#[test]
 fn older_rows_that_cannot_be_removed_are_in_nobodys_way() {
     let host = Host::new();
     crash_with_place(&host);

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::{FinishError, read_summary};
 use crate::process::identity::Identity;
 use crate::record::dir::Dir;
-use crate::record::enrollment::is_full;
 use crate::record::log_place::{Dirs, LogPlace};
 use crate::session::id::SessionId;
 use crate::session::index;
@@ -169,10 +168,11 @@ impl LogDir {
     }
 }
 
-/// Whether it is the disk or the rights to it that stand against a log directory, and not what lies in its place.
+/// Whether it is the disk or the rights to it that stand against a log directory, and not what lies in its place, or that nothing
+/// can lie there. Disks and servers have many ways to fail, names have few; an objection is no error of the system's.
 fn may_pass(error: &io::Error) -> bool {
-    let is_of_the_disk = matches!(error.raw_os_error(), Some(libc::EIO | libc::ESTALE));
-    is_full(error)
-        || is_of_the_disk
-        || matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+    let is_of_the_name = |errno| {
+        matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::ENAMETOOLONG | libc::EINVAL)
+    };
+    error.raw_os_error().is_some_and(|errno| !is_of_the_name(errno))
 }
