@@ -130,13 +130,20 @@ fn among_foreign(ground: &Ground, runtime: &Path, count: usize) -> Result<(Vec<f
 fn peak_and_time(mut command: Command) -> Result<(f64, Duration)> {
     let begin = Instant::now();
     let mut running = command.stdout(Stdio::null()).spawn().context("cannot start a recovery")?;
-    let mut peak = 0.0;
+    let mut peak = None;
     // It only grows, and has none once it has ended.
-    while running.try_wait()?.is_none() {
-        peak = high_water_mark(running.id()).unwrap_or(peak);
+    let status = loop {
+        if let Some(status) = running.try_wait()? {
+            break status;
+        }
+        peak = high_water_mark(running.id()).ok().or(peak);
         std::thread::sleep(Duration::from_millis(1));
+    };
+    let took = begin.elapsed();
+    if !status.success() {
+        bail!("a recovery among foreign files ended with {status}");
     }
-    Ok((peak, begin.elapsed()))
+    Ok((peak.context("a recovery was gone before it could be weighed")?, took))
 }
 
 fn recovery(ground: &Ground) -> Command {
@@ -163,4 +170,21 @@ fn count(dir: &Path) -> Result<usize> {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recovery_that_fails_has_no_figures() {
+        let shell = |script| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]);
+            shell
+        };
+        assert!(peak_and_time(shell("sleep 0.1; exit 1")).is_err());
+        let (peak, took) = peak_and_time(shell("sleep 0.1")).unwrap();
+        assert!(peak > 0.0 && took >= Duration::from_millis(100));
+    }
 }
