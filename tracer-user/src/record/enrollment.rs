@@ -44,7 +44,8 @@ pub struct Enrollment {
     pub boot_id: String,
     /// The root's start.
     pub starttime_ticks: u64,
-    /// The log directory, absolute, that a recovery was about to put the session into, where that is not `log_dir`.
+    /// The log directory, absolute, that a recovery was about to put the session into, where that is not `log_dir`, or
+    /// tracer never had that one.
     #[serde(default)]
     pub recovered_to: Option<String>,
     /// The session is in its place, and may lack its line in the index.
