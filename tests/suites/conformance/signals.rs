@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 
 use tests::conform::{Case, Under};
 
-use crate::given::{block, ignore, limit, prctl};
+use crate::given::{block, done, ignore, limit, prctl};
 
 /// All that can be blocked or ignored, without the two that the C library keeps to itself.
 fn changeable() -> Vec<i32> {
@@ -21,6 +21,20 @@ fn each_signal_that_the_caller_ignores_is_ignored() {
         let seen = Case::reveal().given(move || ignore(&[signal])).assert_unnoticed();
         assert_eq!(seen.facts[&format!("disposition {signal}")], "1");
     }
+}
+
+/// The C library gives it a handler with the first thread of a process.
+#[test]
+fn a_signal_that_the_c_library_keeps_to_itself_is_ignored_too() {
+    let ignored = [1_u64, 0, 0, 0];
+    let seen = Case::reveal()
+        .given(move || {
+            let none = std::ptr::null_mut::<u64>();
+            // SAFETY: reads a local that is as large as the kernel's `struct sigaction`: SIG_IGN, without flags or a mask.
+            done(unsafe { libc::syscall(libc::SYS_rt_sigaction, 33, ignored.as_ptr(), none, 8) }).map(drop)
+        })
+        .assert_unnoticed();
+    assert_eq!(seen.facts["disposition 33"], "1");
 }
 
 #[test]

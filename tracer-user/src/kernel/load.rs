@@ -4,7 +4,10 @@
 //! that rebuilds it. Nothing is pinned: when this process ends, however it ends, the kernel removes everything.
 
 use std::os::fd::AsRawFd;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use aya::maps::{Array, HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::raw_trace_point::RawTracePointLink;
@@ -289,9 +292,7 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
     let seconds = seconds.map(|[_, second, tracepoint]| (second, tracepoint));
     let programs: Vec<_> = firsts.chain(seconds).collect();
     // Loading takes time, in which a first copy would be without its second.
-    for &(name, tracepoint) in &programs {
-        program(ebpf, name, tracepoint)?.load().map_err(|error| refusal(tracepoint, error))?;
-    }
+    load_all(ebpf, &programs)?;
     let mut links = Vec::with_capacity(programs.len());
     for (name, tracepoint) in programs {
         let program = program(ebpf, name, tracepoint)?;
@@ -299,6 +300,34 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
         links.push(link.map_err(|error| refusal(tracepoint, error))?);
     }
     Ok(links)
+}
+
+/// Loads these programs, two at a time: the kernel checks each on the processor of whoever loads it, for up to a millisecond.
+fn load_all(ebpf: &mut Ebpf, wanted: &[(&'static str, &'static str)]) -> Result<(), LoadError> {
+    let mut programs = Vec::with_capacity(wanted.len());
+    for (name, program) in ebpf.programs_mut() {
+        if let Some(place) = wanted.iter().position(|(wanted, _)| *wanted == name) {
+            let program = <&mut RawTracePoint>::try_from(program);
+            programs.push((place, program.map_err(|error| refusal(wanted[place].1, error))?));
+        }
+    }
+    programs.sort_unstable_by_key(|(place, _)| *place);
+    let queue = Mutex::new(programs.into_iter());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let load = || {
+        while let Some((place, program)) = next() {
+            let tracepoint = wanted[place].1;
+            program.load().map_err(|error| refusal(tracepoint, error))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        // Without it this only takes longer.
+        let helper = thread::Builder::new().name("tracer-load".to_owned()).spawn_scoped(scope, load);
+        let own = load();
+        let others = helper.map_or(Ok(()), |helper| helper.join().unwrap_or_else(|died| resume_unwind(died)));
+        own.and(others)
+    })
 }
 
 fn program<'a>(

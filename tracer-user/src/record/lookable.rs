@@ -31,7 +31,7 @@ pub(super) fn make(at: impl AsFd, name: &OsStr) -> Result<(), Errno> {
         return mkdirat(at, name, MODE);
     }
     if me.is_alone {
-        // As at the start of a run. A first thread would change signal 33 for the command (glibc, `pthread_create`).
+        // As at the start of a run.
         let before = umask(OURS);
         let made = mkdirat(at, name, MODE);
         umask(before);

@@ -48,7 +48,9 @@ mod upkeep;
 mod urgency;
 pub mod user;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use jiff::Timestamp;
 
@@ -135,13 +137,20 @@ pub fn run(plan: &Plan, inherited: &Inherited) -> Result<Outcome, RunError> {
         listener.read(&mut recording);
         programs.flush_diagnostics();
         let loss = listener.loss(&programs, &recording);
+        let kernel = programs.kernel.release.clone();
+        // The kernel takes its time to give back rings and programs, and nobody needs them any more. Without a thread for that
+        // it is done at once.
+        let released = thread::Builder::new().name("tracer-release".to_owned());
+        let released = released.spawn(move || drop((programs, listener)));
         recording.settle(boot_ns(), Some(Status(ended.status)), &loss);
         recording.conclude(&loss, boot_ns());
-        let kernel = &programs.kernel.release;
-        let told =
-            Facts { ended, why, since_ns, me, child: root, unresolved, loss, boot_id: &boot_id, kernel };
+        let (boot_id, kernel) = (&*boot_id, &*kernel);
+        let told = Facts { ended, why, since_ns, me, child: root, unresolved, loss, boot_id, kernel };
         let outcome = Outcome::write(plan, &log_dir, Recorded { recording, enrolled }, &told);
         background.end();
+        if let Ok(released) = released {
+            released.join().unwrap_or_else(|died| resume_unwind(died));
+        }
         // Where no session or no line could be written that was said already.
         if outcome.indexed
             && let Err(error) = retention::apply(&log_dir, &plan.keep)

@@ -24,6 +24,10 @@ pub type Number = libc::c_int;
 const OWN: [(Number, libc::sighandler_t); 3] =
     [(libc::SIGPIPE, libc::SIG_IGN), (libc::SIGXFSZ, libc::SIG_IGN), (libc::SIGCHLD, libc::SIG_DFL)];
 
+/// A signal that the C library keeps to itself (glibc, `SIGSETXID`): with the first thread it gets a handler, and its
+/// sigaction(2) knows nothing of it.
+const HIDDEN: Number = 33;
+
 /// Signals that somebody may send to tracer and mean the command: those that end a process, stop it, or let it go on, and
 /// those that do nothing unless a program asks for them. A fault of tracer's own ends it all the same, since the kernel
 /// does not let a process block that (`force_sig_info`, kernel/signal.c).
@@ -65,6 +69,7 @@ const SI_KERNEL: i32 = 0x80;
 #[derive(Clone)]
 pub struct Inherited {
     dispositions: [libc::sighandler_t; OWN.len()],
+    hidden: libc::sighandler_t,
     mask: libc::sigset_t,
     room: Room,
     ties: Ties,
@@ -79,7 +84,8 @@ impl Inherited {
         // is gone since exec, so what comes back is SIG_DFL or SIG_IGN.
         let dispositions = OWN.map(|(signal, own)| unsafe { libc::signal(signal, own) });
         let mask = change_mask(libc::SIG_BLOCK, &[]);
-        Ok(Self { dispositions, mask, room, ties: Ties::note(), pipes: Pipes::note() })
+        let hidden = disposition(HIDDEN, None);
+        Ok(Self { dispositions, hidden, mask, room, ties: Ties::note(), pipes: Pipes::note() })
     }
 
     /// In the child: puts everything back.
@@ -91,6 +97,7 @@ impl Inherited {
             // SAFETY: a system call on a valid signal number with a disposition that was there before.
             unsafe { libc::signal(*signal, disposition) };
         }
+        disposition(HIDDEN, Some(self.hidden));
         self.restore_mask();
     }
 
@@ -98,6 +105,25 @@ impl Inherited {
         // SAFETY: reads a mask that the kernel filled in; the old one is not asked for.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut()) };
     }
+}
+
+/// The disposition of a signal as the kernel has it, and the new one that it gets, if there is one: SIG_DFL or SIG_IGN.
+fn disposition(signal: Number, new: Option<libc::sighandler_t>) -> libc::sighandler_t {
+    /// As the kernel has it (rt_sigaction(2)); the C library's is another.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Action {
+        handler: libc::sighandler_t,
+        flags: libc::c_ulong,
+        restorer: usize,
+        mask: u64,
+    }
+    let new = new.map(|handler| Action { handler, ..Action::default() });
+    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let mut before = Action::default();
+    // SAFETY: reads a local or nothing, and writes a local, of the size that the kernel knows.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, &raw mut before, size_of::<u64>()) };
+    before.handler
 }
 
 /// Changes this thread's mask by `signals`, and returns the one before.
