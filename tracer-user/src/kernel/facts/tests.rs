@@ -1,7 +1,7 @@
 use super::super::btf::tests::builder::Builder;
 use super::*;
 
-/// Kernels of Debian (5.10.0-46, 6.1.0-56, 7.2.13 cloud-amd64) and, as 6.18, a virtual machine's.
+/// Kernels of Debian (5.10.0-32, 6.1.0-56, 7.2.13 cloud-amd64) and, as 6.18, a virtual machine's.
 const KERNELS: [(&str, &[u8]); 4] = [
     ("5.10", include_bytes!("../testdata/5.10.btf")),
     ("6.1", include_bytes!("../testdata/6.1.btf")),
