@@ -66,8 +66,13 @@ fn a_command_does_not_wait_for_what_is_to_be_recovered() {
     let is_fork = |line: &&str| line.contains(" fork(") || line.contains("clone") && line.contains("SIGCHLD");
     let before: Vec<&str> = calls.lines().take_while(|line| !is_fork(line)).collect();
     assert!(before.len() < calls.lines().count() && calls.contains("\"tracer-recover\""), "{calls}");
-    let recovers = |line: &&str| line.contains("CLONE_THREAD") || line.contains("flock(");
-    assert!(!before.iter().any(recovers), "it begins once the command is started:\n{calls}");
+    let count = |word| before.iter().filter(|line| line.contains(word)).count();
+    assert_eq!(count("flock("), 0, "it begins once the command is started:\n{calls}");
+    assert_eq!(
+        count("CLONE_THREAD"),
+        count("\"tracer-load\""),
+        "of the threads before it, none is another:\n{calls}"
+    );
 }
 
 #[test]
