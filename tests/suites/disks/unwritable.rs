@@ -24,7 +24,7 @@ fn a_log_directory_that_cannot_be_written_from_the_start_keeps_the_session_for_a
             "{arranged}; {run} -- sh -c '{WORK}'; echo status $?
              {elsewhere}; umount ../log; rmdir ../log; mv ../there ../log"
         ));
-        assert_one_trouble(&outcome, &["../log", why, "tracer recover --log-dir"]);
+        assert_one_trouble(&outcome, &["../log", why, "tracer recover --tmpfs-path ../run --log-dir"]);
         assert_recovered(outcome);
     }
 }

@@ -17,6 +17,7 @@ use crate::recover::gates::Action;
 use crate::recover::scan::Ground;
 use crate::recover::under_way::UnderWay;
 use crate::recover::{MIN_AGE, RecoverError, Report, Request, Reserved, recover};
+use crate::session::text::for_terminal;
 
 /// How long a run that has ended waits.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -108,7 +109,8 @@ fn work(request: &Request, stop: &AtomicBool) {
         (Err(error), _) => log::warn!("nothing was recovered: {error}"),
         (Ok(()), Some(first)) => {
             let others = if failed > 1 { format!(" and {} others", failed - 1) } else { String::new() };
-            log::warn!("a killed tracer's session can't be recovered: {}{others}", first.escape_debug());
+            let first = for_terminal(first.as_bytes());
+            log::warn!("a session that was left behind can't be recovered: {first}{others}");
         }
         (Ok(()), None) => {}
     }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ending::Why;
 use super::limits::Limits;
@@ -15,6 +15,7 @@ use crate::process::identity::Identity;
 use crate::process::member::Member;
 use crate::process::target::Unresolved;
 use crate::record::enrollment::{Enrolled, is_full};
+use crate::record::runtime::DEFAULT_TMPFS;
 use crate::session::finish::{LogDir, Name, Placed, finish};
 use crate::session::recording::{NOBODY, Recording};
 use crate::session::sum_up::{Ending, sum_up};
@@ -204,7 +205,7 @@ impl Outcome {
                 unlisted(recording, enrolled.as_ref(), is_marked, &why);
             }
             Err(error) => {
-                let kept = keep(recording, enrolled, facts.ended);
+                let kept = keep(plan, recording, enrolled, facts.ended);
                 return Self { session: Err(error + &kept), ..outcome };
             }
         }
@@ -302,15 +303,19 @@ fn unlisted(recording: Recording, enrolled: Option<&Enrolled>, is_marked: bool, 
 
 /// There is no session, and the person who waits is told so: the sidecar says it to the recovery that makes one. Returns what
 /// that will lack, in words.
-fn keep(mut recording: Recording, enrolled: Option<Enrolled>, ended: Ended) -> String {
+fn keep(plan: &Plan, mut recording: Recording, enrolled: Option<Enrolled>, ended: Ended) -> String {
     let lost = recording.lines.events.save();
     let Some(enrolled) = enrolled else {
         return format!("; all its lines ({lost}) were in memory, and are lost");
     };
     let path = enrolled.path();
     let kept = path.parent().unwrap_or(&path).display();
+    let place = match plan.tmpfs_path.display() {
+        _ if plan.tmpfs_path == Path::new(DEFAULT_TMPFS) => String::new(),
+        path => format!(" --tmpfs-path {path}"),
+    };
     let kept = format!(
-        "; the recording is kept in {kept}: tracer recover --log-dir DIR makes the session elsewhere"
+        "; the recording is kept in {kept}: half a minute from now tracer recover{place} --log-dir DIR makes the session elsewhere"
     );
     let path = path.display().to_string();
     let unmarked = enrolled.note_unwritten(ended.status, lost).err();
