@@ -24,7 +24,7 @@ const MOMENTS: &str = "its moments are those of real hardware";
 
 /// All of it.
 #[rustfmt::skip]
-pub(super) const LEFT_OUT: [LeftOut; 19] = [
+pub(super) const LEFT_OUT: [LeftOut; 23] = [
     suite("build", "runs cargo and rustc, a gigabyte of files"),
     suite("chaos", MOMENTS),
     suite("clock", FILES),
@@ -38,6 +38,10 @@ pub(super) const LEFT_OUT: [LeftOut; 19] = [
     suite("faults", FILES),
     suite("hostile", FILES),
     suite("load", "needs two real processors"),
+    test("recover", "background::", MOMENTS),
+    test("recover", "disk::", FILES),
+    test("recover", "many::", FILES),
+    test("recover", "runtime::", FILES),
     suite("report", "about words, and the same on every kernel"),
     suite("schemas", FILES),
     suite("shared_ground", FILES),
