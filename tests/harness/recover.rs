@@ -44,7 +44,9 @@ impl Outcome {
     pub fn start_recovery<const N: usize>(&self, flags: [&str; N]) -> Child {
         let mut command = Command::new(place::tracer());
         command.args(["recover", "--json", "--min-age", "0s", "--tmpfs-path"]).arg(self.place.runtime());
-        command.args(flags).env("TRACER_TEST", "1").stdout(Stdio::piped()).spawn().unwrap()
+        // Sessions go where their sidecars say, whatever the environment of the tests says.
+        command.args(flags).env("TRACER_TEST", "1").env_remove("TRACER_LOG_DIR");
+        command.stdout(Stdio::piped()).spawn().unwrap()
     }
 
     /// Recovers.

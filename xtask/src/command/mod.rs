@@ -55,8 +55,11 @@ impl Command {
         if matches!(self, Self::Run { .. }) { 125 } else { 1 }
     }
 
-    /// Runs the command.
+    /// Runs the command. To be called while there is one thread.
     pub(crate) fn execute(self) -> Result<()> {
+        if !matches!(self, Self::Run { .. } | Self::Readme) {
+            forget_places();
+        }
         let workspace = Workspace::find()?;
         match self {
             Self::Run { .. } => run::execute(&workspace),
@@ -69,5 +72,13 @@ impl Command {
             Self::SetupEbpf => setup_ebpf::execute(),
             Self::Readme => readme::execute(&workspace),
         }
+    }
+}
+
+/// Where somebody has his own sessions: tests and benches have other places, and some of what they start has none from them.
+fn forget_places() {
+    for name in ["TRACER_LOG_DIR", "TRACER_TMPFS_PATH"] {
+        // SAFETY: nobody else reads the environment: there is no other thread yet.
+        unsafe { std::env::remove_var(name) };
     }
 }
