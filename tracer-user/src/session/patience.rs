@@ -62,9 +62,10 @@ fn wait(file: &File, patience: Duration) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::time::{Duration, Instant};
+    use std::sync::mpsc::channel;
+    use std::time::Instant;
 
-    use super::{FIRST, Patience};
+    use super::{FIRST, LATER, Patience};
 
     #[test]
     fn who_never_gets_a_lock_gives_up_and_is_quicker_to_do_so_until_he_got_it() {
@@ -85,11 +86,14 @@ mod tests {
         patience.lock(&file, "the index").unwrap();
         file.unlock().unwrap();
         held.lock().unwrap();
+        let (said, heard) = channel();
         std::thread::scope(|scope| {
-            scope.spawn(|| patience.lock(&file, "the index").unwrap());
-            // Somebody who holds it for longer than who has lost his patience waits.
-            std::thread::sleep(Duration::from_millis(200));
+            let (patience, file) = (&patience, &file);
+            scope.spawn(move || said.send(patience.lock(file, "the index")).unwrap());
+            // Who had lost his patience would have given up by then.
+            assert!(heard.recv_timeout(4 * LATER).is_err(), "nobody gets it, and nobody gives up");
             held.unlock().unwrap();
+            heard.recv_timeout(FIRST).unwrap().unwrap();
         });
     }
 }
