@@ -31,7 +31,7 @@ pub(super) fn make(at: impl AsFd, name: &OsStr) -> Result<(), Errno> {
         return mkdirat(at, name, MODE);
     }
     if me.is_alone {
-        // As at the start of a run.
+        // As at the start of a run. It needs no unshare(2), which a container may refuse.
         let before = umask(OURS);
         let made = mkdirat(at, name, MODE);
         umask(before);

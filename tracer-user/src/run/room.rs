@@ -76,7 +76,7 @@ impl Room {
         let mut room = Self::default();
         for (need, before) in NEEDS.iter().zip(&mut room.before) {
             let limit = getrlimit(need.resource);
-            if need.better == UNBOUNDED && limit.current.is_some() && need.is_lifted() {
+            if need.better == UNBOUNDED && limit.current.is_some() && need.lift() {
                 *before = Some((need.resource, limit));
                 continue;
             }
@@ -93,8 +93,8 @@ impl Room {
 }
 
 impl Need {
-    /// Takes away the hard limit too, which not everybody may do (CAP_SYS_RESOURCE).
-    fn is_lifted(&self) -> bool {
+    /// Takes away the hard limit too; whether that went well: not everybody may do it (CAP_SYS_RESOURCE).
+    fn lift(&self) -> bool {
         setrlimit(self.resource, Rlimit { current: None, maximum: None }).is_ok()
     }
 

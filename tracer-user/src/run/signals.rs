@@ -1,9 +1,9 @@
 //! Signals: what the command inherits, what tracer does with its own, and how it dies of one.
 //!
 //! tracer has no handlers. Signals that would end it are blocked and read from a descriptor (signalfd(2)), so what the
-//! command inherits is easily put back: its mask, and the three dispositions that tracer needs otherwise. A signal that
-//! somebody sent to tracer was meant for the command, and is passed on. Those of a terminal reach the command by
-//! themselves, unless it has a terminal of its own; tracer only has to survive them.
+//! command inherits is easily put back: its mask, the three dispositions that tracer needs otherwise, and one that the C
+//! library changes. A signal that somebody sent to tracer was meant for the command, and is passed on. Those of a terminal
+//! reach the command by themselves, unless it has a terminal of its own; tracer only has to survive them.
 
 use std::io;
 use std::mem::MaybeUninit;
