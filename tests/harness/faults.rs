@@ -33,6 +33,10 @@ const CHANGES: [&str; 18] = [
 /// The same with other letters before them.
 const OWNERS: [&str; 4] = ["chown", "chmod", "copy_file_range", "utime"];
 
+/// Calls that wait for somebody: how often there is something to wait for differs from run to run, and nothing is changed
+/// within. A kill there is one at the next call.
+const WAITS: [&str; 5] = ["futex", "epoll_wait", "epoll_pwait", "poll", "wait4"];
+
 /// The system calls of tracer's main thread in a run that nobody kills.
 #[derive(Clone, Debug)]
 pub struct Calls(Vec<(String, String)>);
@@ -96,7 +100,7 @@ impl Calls {
     ) -> u32 {
         let mut places = 0;
         for (name, (before, all)) in self.counts(from) {
-            if name == "execve" || !wanted(name) {
+            if name == "execve" || WAITS.contains(&name) || !wanted(name) {
                 continue;
             }
             let mut sweep = |first: u32| (first..).map_while(|nth| kill_at((name, nth))).collect::<Vec<_>>();

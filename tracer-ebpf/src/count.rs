@@ -20,7 +20,7 @@ pub struct Counters {
     pub attempted: [u64; Kind::COUNT],
     /// Of these, the ones for which the ring had no room.
     pub failed: [u64; Kind::COUNT],
-    /// Times that the second copy of a program did the work, because the kernel skipped the first.
+    /// Times that another copy of a program did the work, because the kernel skipped the first.
     pub taken_over: u64,
 }
 

@@ -150,7 +150,7 @@ pub struct KernelFacts {
     /// 1: every pid has a slot of its own in [`Slots`](crate::member::Slots), so one that ends can clear its own.
     pub slots_are_own: u32,
     /// 1: this kernel may preempt a program at work, and then skips it for whoever comes by on that CPU meanwhile (7.0:
-    /// include/linux/tracepoint.h, `__DO_TRACE_CALL`). Each program has a second copy there.
+    /// include/linux/tracepoint.h, `__DO_TRACE_CALL`). Each program has copies there.
     pub preempted: u32,
 }
 

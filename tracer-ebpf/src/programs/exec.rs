@@ -31,11 +31,10 @@ struct Image {
 }
 
 copies! {
-    /// Reports an exec of a member.
-    "sched_process_exec" => exec, exec_again: Exec
+    "sched_process_exec" => exec [] exec_2: Exec
 }
 
-/// What both copies do. Once in the object.
+/// Reports an exec of a member. What each copy does; once in the object.
 #[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (pid, _) = current();

@@ -19,11 +19,10 @@ use crate::totals::totals;
 const SIGNAL_GROUP_EXIT: u32 = 4;
 
 copies! {
-    /// Reports the end of a member.
-    "sched_process_exit" => exit, exit_again: Exit
+    "sched_process_exit" => exit [exit_2 exit_3] exit_4: Exit
 }
 
-/// What both copies do. Once in the object.
+/// Reports the end of a member. What each copy does; once in the object.
 #[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (pid, tid) = current();

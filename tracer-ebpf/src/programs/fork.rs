@@ -12,17 +12,16 @@ use tracer_ebpf::facts::Field;
 use tracer_ebpf::member::{Member, SPAWNER};
 use tracer_ebpf::record::{Fork, Kind, flag};
 
-use crate::copies::copies;
+use crate::copies::{begin_unmarked, copies};
 use crate::emit::{begin_at, current_comm, entry, join, wake_now_and_then};
 use crate::kernel::{Address, current, namespace_pid, read, read_pair};
 use crate::maps::LIFE;
 
 copies! {
-    /// Tracks and reports a child of the tree.
-    "sched_process_fork" => fork, fork_again: Fork
+    "sched_process_fork" => fork [] fork_2: Fork
 }
 
-/// What both copies do. Once in the object.
+/// Tracks and reports a child of the tree. What each copy does; once in the object.
 #[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (parent, parent_tid) = current();
@@ -41,6 +40,7 @@ fn report(ctx: &RawTracePointContext) {
         flags: 0,
     };
     let Some(event) = begin_at(Kind::Fork, member.start_ns) else { return };
+    begin_unmarked(pid);
     let mut flags = 0;
     if !join(pid, &member) {
         event.untracked();

@@ -7,7 +7,7 @@
 //! - `fork`, `exec`, `exit`, `rename`, `signal`, `oom`: the probes.
 //! - `maps`: the maps and the globals.
 //! - `kernel`: reading the kernel's structures through `KernelFacts`.
-//! - `copies`: why each probe is there twice.
+//! - `copies`: why each probe is there more than once.
 //! - `emit`: counting, and the header that all records share.
 
 #![no_std]

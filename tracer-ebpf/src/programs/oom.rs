@@ -12,11 +12,10 @@ use crate::kernel::{Address, address, fact, read};
 use crate::maps::LIFE;
 
 copies! {
-    /// Reports an OOM victim among the members.
-    "mark_victim" => oom, oom_again: Oom
+    "mark_victim" => oom [] oom_2: Oom
 }
 
-/// What both copies do. Once in the object.
+/// Reports an OOM victim among the members. What each copy does; once in the object.
 #[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let by_task = fact!(mark_victim_is_task) != 0;

@@ -17,11 +17,10 @@ use crate::kernel::{Address, address, current, read};
 use crate::maps::DETAIL;
 
 copies! {
-    /// Reports a rename of a member's main thread.
-    "task_rename" => rename, rename_again: Rename
+    "task_rename" => rename [] rename_2: Rename
 }
 
-/// What both copies do. Once in the object.
+/// Reports a rename of a member's main thread. What each copy does; once in the object.
 #[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let (pid, _) = current();

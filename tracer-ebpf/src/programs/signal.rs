@@ -34,11 +34,10 @@ const fn set(signals: &[u32]) -> u64 {
 }
 
 copies! {
-    /// Reports a signal that can end a member.
-    "signal_generate" => signal, signal_again: Signal
+    "signal_generate" => signal [] signal_2: Signal
 }
 
-/// What both copies do. Once in the object.
+/// Reports a signal that can end a member. What each copy does; once in the object.
 #[inline(never)]
 fn report(ctx: &RawTracePointContext) {
     let signal: u32 = ctx.arg(0);

@@ -102,14 +102,21 @@ pub enum LoadError {
     },
 }
 
-/// Each program, its second copy, and the tracepoint that they run on.
-const PROBES: [[&str; 3]; 6] = [
-    ["fork", "fork_again", "sched_process_fork"],
-    ["exec", "exec_again", "sched_process_exec"],
-    ["exit", "exit_again", "sched_process_exit"],
-    ["rename", "rename_again", "task_rename"],
-    ["signal", "signal_again", "signal_generate"],
-    ["oom", "oom_again", "mark_victim"],
+/// A program, its copies, and the tracepoint that they run on.
+struct Probe {
+    tracepoint: &'static str,
+    first: &'static str,
+    /// In the order in which they are attached.
+    others: &'static [&'static str],
+}
+
+const PROBES: [Probe; 6] = [
+    Probe { tracepoint: "sched_process_fork", first: "fork", others: &["fork_2"] },
+    Probe { tracepoint: "sched_process_exec", first: "exec", others: &["exec_2"] },
+    Probe { tracepoint: "sched_process_exit", first: "exit", others: &["exit_2", "exit_3", "exit_4"] },
+    Probe { tracepoint: "task_rename", first: "rename", others: &["rename_2"] },
+    Probe { tracepoint: "signal_generate", first: "signal", others: &["signal_2"] },
+    Probe { tracepoint: "mark_victim", first: "oom", others: &["oom_2"] },
 ];
 
 /// The object, aligned as ELF demands.
@@ -224,7 +231,7 @@ impl Programs {
     /// How often the kernel skipped the first copy of a program, because it was at work on that CPU (Linux 5.12 and later
     /// say so).
     fn skipped(&self) -> u64 {
-        let firsts = PROBES.iter().filter_map(|[first, ..]| self.ebpf.program(first));
+        let firsts = PROBES.iter().filter_map(|probe| self.ebpf.program(probe.first));
         firsts
             .filter_map(|program| program.fd().ok())
             .filter_map(|fd| fdinfo::number(std::os::fd::AsFd::as_fd(fd).as_raw_fd(), "recursion_misses"))
@@ -285,13 +292,13 @@ fn attach(ebpf: &mut Ebpf, kernel: &Kernel) -> Result<Vec<RawTracePointLink>, Lo
         "mark_victim" => kernel.tracepoints.mark_victim,
         _ => true,
     };
-    let probes = PROBES.into_iter().filter(|[.., tracepoint]| has(tracepoint));
-    let firsts = probes.clone().map(|[first, _, tracepoint]| (first, tracepoint));
-    // A second copy has to come after the first: the kernel runs them in the order in which they were attached.
-    let seconds = probes.filter(|_| kernel.facts.preempted != 0);
-    let seconds = seconds.map(|[_, second, tracepoint]| (second, tracepoint));
-    let programs: Vec<_> = firsts.chain(seconds).collect();
-    // Loading takes time, in which a first copy would be without its second.
+    let probes: Vec<_> = PROBES.into_iter().filter(|probe| has(probe.tracepoint)).collect();
+    let firsts = probes.iter().map(|probe| (probe.first, probe.tracepoint));
+    // A copy has to come after those before it: the kernel runs them in the order in which they were attached.
+    let preempted = probes.iter().filter(|_| kernel.facts.preempted != 0);
+    let others = preempted.flat_map(|probe| probe.others.iter().map(|other| (*other, probe.tracepoint)));
+    let programs: Vec<_> = firsts.chain(others).collect();
+    // Loading takes time, in which a first copy would be without the others.
     load_all(ebpf, &programs)?;
     let mut links = Vec::with_capacity(programs.len());
     for (name, tracepoint) in programs {

@@ -21,7 +21,7 @@ pub struct Loss {
     pub oom: u64,
     /// Children that did not fit into the tree map, so that nothing of them was seen after their fork.
     pub untracked: u64,
-    /// Times that the kernel skipped a program because it was at work on that CPU, and its second copy too.
+    /// Times that the kernel skipped a program because it was at work on that CPU, and all its copies.
     pub skipped: u64,
     /// Records that the programs handed over and that never arrived.
     pub gaps: u64,

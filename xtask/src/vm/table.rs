@@ -18,7 +18,7 @@ const LACKS: [(&str, &str); 4] = [
         "`sched_process_exit` does not say who is the last thread: it is the one that finds `signal->live` at 0 and removes \
          the process from the map",
     ),
-    ("unpreempted", "a program may be preempted at work: each has a second copy (below)"),
+    ("unpreempted", "a program may be preempted at work: each has copies (below)"),
     ("mark_victim_task", "`mark_victim` names an OOM victim by its pid alone"),
     ("fd_by_size", "descriptors are counted one by one, and another user's not at all"),
 ];

@@ -1,7 +1,7 @@
 //! How often each program of a process ran, and for how long (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c).
 //!
-//! Where the kernel may preempt a program at work (Linux 7.0 and later), each has a second copy on the same tracepoint, which
-//! looks whether the first did the work. Both together are what an event costs, and so what is counted as a call.
+//! Where the kernel may preempt a program at work (Linux 7.0 and later), each has copies on the same tracepoint, which look
+//! whether the first did the work. All together are what an event costs, and so what is counted as a call.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,8 +17,10 @@ pub(super) struct Run {
     calls: u64,
 }
 
-/// What the name of a second copy ends with, after that of the first.
-const SECOND: &str = "_again";
+/// The name of the first copy: that of another without its number.
+fn first_of(name: &str) -> &str {
+    name.rsplit_once('_').filter(|(_, number)| number.parse::<u8>().is_ok()).map_or(name, |(first, _)| first)
+}
 
 /// Of each program, by its name.
 pub(super) type Runs = BTreeMap<String, Run>;
@@ -32,7 +34,7 @@ impl Run {
         }
     }
 
-    /// A copy's and the other's, which run one after the other at each event. The kernel skips one that is at work: the other
+    /// A copy's and another's, which run one after the other at each event. The kernel skips one that is at work: the other
     /// then saw an event more, and no event is seen twice.
     fn beside(self, other: Self) -> Self {
         Self { nanoseconds: self.nanoseconds + other.nanoseconds, calls: self.calls.max(other.calls) }
@@ -89,12 +91,12 @@ impl Programs {
     }
 }
 
-/// What the programs did between two readings, each with its second copy if it has one.
+/// What the programs did between two readings, each with its copies if it has any.
 pub(super) fn between(earlier: &Runs, later: &Runs) -> Runs {
     let mut between = Runs::new();
     for (name, run) in later {
         let run = run.since(earlier.get(name).copied().unwrap_or_default());
-        let both = between.entry(name.strip_suffix(SECOND).unwrap_or(name).to_owned()).or_default();
+        let both = between.entry(first_of(name).to_owned()).or_default();
         *both = both.beside(run);
     }
     between
@@ -150,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn an_event_costs_what_both_copies_take_and_is_one_call() {
+    fn an_event_costs_what_all_copies_take_and_is_one_call() {
         let runs = |first, second| {
             let run = |[nanoseconds, calls]: [u64; 2]| Run { nanoseconds, calls };
-            Runs::from([("fork".to_owned(), run(first)), ("fork_again".to_owned(), run(second))])
+            Runs::from([("fork".to_owned(), run(first)), ("fork_2".to_owned(), run(second))])
         };
         // The kernel skipped the first copy twice: the second saw twelve events, and did the work of two.
         let between = between(&runs([100, 10], [50, 10]), &runs([3100, 20], [650, 22]));
