@@ -38,7 +38,7 @@ fn under_a_limit_that_is_too_low_for_tracer_the_command_runs_unchanged_or_not_at
     for (resource, values) in [
         (libc::RLIMIT_NOFILE, &[4, 16, 32, 63, 64][..]),
         (libc::RLIMIT_AS, &[16 << 20, 63 << 20, 64 << 20, 128 << 20]),
-        (libc::RLIMIT_DATA, &[1 << 20, 4 << 20, 16 << 20]),
+        (libc::RLIMIT_DATA, &[1 << 20, (8 << 20) - 4096, 8 << 20]),
         (libc::RLIMIT_STACK, &[128 << 10, 256 << 10, 1 << 20]),
         (libc::RLIMIT_FSIZE, &[0, 100, 4096]),
         (libc::RLIMIT_NPROC, &[0, 1]),
@@ -61,8 +61,16 @@ fn under_a_limit_that_is_too_low_for_tracer_the_command_runs_unchanged_or_not_at
     // The limit on file sizes is raised where that may be done (CAP_SYS_RESOURCE), or all three are refused.
     let files = refused.remove(&libc::RLIMIT_FSIZE);
     assert!(files.is_none() || files == Some(3), "{files:?}");
-    let expected = BTreeMap::from([(libc::RLIMIT_NOFILE, 4), (libc::RLIMIT_AS, 2), (libc::RLIMIT_STACK, 2)]);
-    assert_eq!(refused, expected, "files below 64, address space below 64 MiB, a stack below 1 MiB");
+    let expected = BTreeMap::from([
+        (libc::RLIMIT_NOFILE, 4),
+        (libc::RLIMIT_AS, 2),
+        (libc::RLIMIT_DATA, 2),
+        (libc::RLIMIT_STACK, 2),
+    ]);
+    assert_eq!(
+        refused, expected,
+        "files below 64, address space below 64 MiB, data below 8 MiB, a stack below 1 MiB"
+    );
 }
 
 #[test]
@@ -70,6 +78,7 @@ fn a_soft_limit_that_tracer_raised_for_itself_is_as_it_was_in_the_command() {
     for (resource, soft, hard) in [
         (libc::RLIMIT_NOFILE, 12, 4096),
         (libc::RLIMIT_AS, 30 << 20, 1 << 30),
+        (libc::RLIMIT_DATA, 1 << 20, 1 << 30),
         (libc::RLIMIT_STACK, 256 << 10, 8 << 20),
         (libc::RLIMIT_FSIZE, 100 << 10, 1 << 30),
     ] {

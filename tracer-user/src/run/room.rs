@@ -10,8 +10,9 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What tracer needs: of which resource how much, as `ulimit` calls it. Measured with a margin of two. A tree is ended through
-/// descriptors, so of those it takes more where it may have more. The largest file of a small session is the trace file's.
-const NEEDS: [Need; 4] = [
+/// descriptors, and a large one takes memory, so of those it takes more where it may have more. The largest file of a small
+/// session is the trace file's.
+const NEEDS: [Need; 5] = [
     Need { resource: Resource::Nofile, least: 64, better: 1024, what: "open files", option: "-n", unit: 1 },
     Need {
         resource: Resource::Stack,
@@ -24,9 +25,18 @@ const NEEDS: [Need; 4] = [
     Need {
         resource: Resource::As,
         least: 64 << 20,
-        better: 64 << 20,
+        better: 256 << 20,
         what: "KiB of address space",
         option: "-v",
+        unit: 1024,
+    },
+    // The stacks of its threads count as a whole.
+    Need {
+        resource: Resource::Data,
+        least: 8 << 20,
+        better: 256 << 20,
+        what: "KiB of data",
+        option: "-d",
         unit: 1024,
     },
     Need {
@@ -132,8 +142,8 @@ mod tests {
         assert_eq!(files.raised(limit(16, None)), Ok(Some(limit(1024, None))));
         assert_eq!(files.raised(limit(2000, None)), Ok(None));
         assert_eq!(NEEDS[1].raised(limit(16, None)), Ok(Some(limit(1 << 20, None))));
-        assert_eq!(NEEDS[3].raised(limit(16, Some(1 << 30))), Ok(Some(limit(1 << 30, Some(1 << 30)))));
-        assert_eq!(NEEDS[3].raised(limit(16, None)), Ok(Some(Rlimit { current: None, maximum: None })));
+        assert_eq!(NEEDS[4].raised(limit(16, Some(1 << 30))), Ok(Some(limit(1 << 30, Some(1 << 30)))));
+        assert_eq!(NEEDS[4].raised(limit(16, None)), Ok(Some(Rlimit { current: None, maximum: None })));
         assert_eq!(files.raised(Rlimit { current: None, maximum: None }), Ok(None));
     }
 
