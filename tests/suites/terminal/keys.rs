@@ -99,6 +99,21 @@ fn keys_come_to_a_command_that_has_left_tracers_process_group() {
     }
 }
 
+/// As editors do at Ctrl-Z, each with a handler of its own: a second one would stop them again after `fg`.
+#[test]
+fn a_command_that_sends_a_stop_to_its_whole_job_hears_it_once() {
+    assert_same_scene(|desk| {
+        desk.line(
+            r#"$W bash -c 'echo $$ > pid; trap "echo settled" RTMAX; n=0; trap "n=\$((n+1)); echo heard" TSTP; kill -TSTP 0; until [ -e done ] || ! [ -e ../cwd ]; do :; done; echo heard $n; exit 9'"#,
+        );
+        desk.wait_for("heard\r\n");
+        desk.settles();
+        std::fs::write(desk.path("done"), "").unwrap();
+        desk.wait_for("heard 1\r\n");
+        desk.prompt(0, 9)
+    });
+}
+
 #[test]
 fn a_command_that_stops_itself_stops_its_job() {
     for (signal, status) in [("TSTP", 148), ("STOP", 147), ("TTIN", 149)] {

@@ -102,6 +102,11 @@ impl Child {
         self.group().is_some_and(|group| group != getpgrp())
     }
 
+    /// Whether `pid` is the command, and in tracer's process group.
+    pub(super) fn is_it_in_our_group(&self, pid: u32) -> bool {
+        u32::try_from(self.pid.as_raw_nonzero().get()) == Ok(pid) && !self.left_our_group()
+    }
+
     /// Waits until it has ended. Where that can't be waited for, it says so at once, and reaping waits.
     pub async fn ended(&self) {
         if let Err(error) = self.pidfd.readable().await {

@@ -87,6 +87,8 @@ impl Follower<'_> {
                 self.signal_command(signal);
                 self.apart.suspend(self.child, self.programs, Ask { signal, is_typed: false });
             }
+            // An editor at Ctrl-Z stops its whole group, itself among it; a second stop would be one more after `fg`.
+            signal if job::OF_TERMINALS.contains(&signal) && self.child.is_it_in_our_group(sent.sender) => {}
             signal => {
                 let told = has_it(sent, &mut self.listener, &mut self.recording).await;
                 // To the command, to tracer, and to the group that both are in: one request.
