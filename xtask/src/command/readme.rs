@@ -86,11 +86,12 @@ fn run(workspace: &Workspace, example: &Example, scratch: &Path) -> Result<()> {
     let start = Instant::now();
     let status = command.status().context("cannot start `timeout` (coreutils)")?;
     let ended = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let after = start.elapsed().as_secs();
     if ended != Some(example.exit) {
-        let after = start.elapsed().as_secs();
         let Example { line, text, exit } = example;
         bail!("README.md:{line}: `{text}` should exit with {exit}, but: {status} after {after} s");
     }
+    eprintln!("README.md:{}: took {after} s", example.line);
     Ok(())
 }
 

@@ -18,15 +18,20 @@ pub(crate) fn execute() -> Result<()> {
     }
     apt(&["update", "--quiet=2"])?;
     install(&RUST)?;
-    let version = child::output(Command::new("/usr/bin/rustc").arg("-vV"))?;
-    let version = Version::parse(&version).context("cannot read the version of /usr/bin/rustc")?;
+    let (rustc, cargo) = toolchain::DISTRIBUTION;
+    let version = child::output(Command::new(rustc).arg("-vV"))?;
+    let version = Version::parse(&version).with_context(|| format!("cannot read the version of {rustc}"))?;
     let major = version.llvm.split('.').next().unwrap_or(&version.llvm);
     install(&[&format!("llvm-{major}-dev"), "build-essential", "zlib1g-dev", "libzstd-dev"])?;
-    let mut command = child::cargo();
+    // Both by name: rustup's stand-ins would go by the toolchain files that crates bring along, and fetch what those ask for.
+    let mut command = Command::new(cargo);
     child::forget_toolchain(&mut command);
+    command.env("RUSTC", rustc);
     command.args(["install", "--force", "--locked", "bpf-linker", "--version", linker::VERSION]);
     command.args(["--no-default-features", "--features", &format!("llvm-{major}")]);
     command.env("LLVM_PREFIX", format!("/usr/lib/llvm-{major}"));
+    // The work is done by LLVM's library: optimizing what calls it takes a minute and saves none.
+    command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_LTO", "off");
     child::run(&mut command)?;
     eprintln!("xtask: installed {}", toolchain::find(None)?);
     Ok(())

@@ -21,6 +21,9 @@ install one of these:
                        (apt-get install rustc-web cargo-web rust-web-src llvm-22-dev, then bpf-linker)
   rustup, anywhere:    rustup toolchain install nightly --component rust-src";
 
+/// The rustc and the cargo of the distribution's packages.
+pub(crate) const DISTRIBUTION: (&str, &str) = ("/usr/bin/rustc", "/usr/bin/cargo");
+
 /// What `rustc -vV` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
@@ -86,7 +89,7 @@ pub(crate) fn find(recorded: Option<&Recorded>) -> Result<Toolchain> {
 /// Pairs of rustc and cargo worth a look: rustup's nightly, then the distribution's.
 fn candidates() -> Vec<(PathBuf, PathBuf)> {
     let nightly = rustup_which("rustc").zip(rustup_which("cargo"));
-    let distribution = (PathBuf::from("/usr/bin/rustc"), PathBuf::from("/usr/bin/cargo"));
+    let distribution = (PathBuf::from(DISTRIBUTION.0), PathBuf::from(DISTRIBUTION.1));
     nightly
         .into_iter()
         .chain(Some(distribution).filter(|(rustc, cargo)| rustc.exists() && cargo.exists()))
@@ -98,6 +101,8 @@ fn rustup_which(tool: &str) -> Option<PathBuf> {
     let mut command = Command::new("rustup");
     command.args(["which", "--toolchain", "nightly", tool]).stderr(Stdio::null());
     child::forget_toolchain(&mut command);
+    // To look for one is not to install it.
+    command.env("RUSTUP_AUTO_INSTALL", "0");
     let output = command.output().ok().filter(|output| output.status.success())?;
     let path = String::from_utf8(output.stdout).ok()?;
     Some(PathBuf::from(path.trim())).filter(|path| path.exists())

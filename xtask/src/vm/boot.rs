@@ -22,9 +22,19 @@ const MEMORY: &str = "2G";
 /// one that is interrupted all the time, its deadlines hold whatever else the host does, and sleep costs nothing.
 const PACE: &str = "shift=1,sleep=off";
 
-/// Boots `kernel` from `disk` and hands over each line; `log` gets what the kernel says. Returns when the machine is off.
-pub(super) fn run(kernel: &Kernel, disk: &Path, log: &Path, mut line: impl FnMut(&str)) -> Result<()> {
-    let mut command = machine(kernel, disk, log);
+/// Where a machine runs.
+pub(super) struct Place<'a> {
+    /// What it boots from.
+    pub(super) disk: &'a Path,
+    /// Gets what the kernel says.
+    pub(super) log: &'a Path,
+    /// It lets the other machines go first.
+    pub(super) steps_back: bool,
+}
+
+/// Boots `kernel` and hands over each line. Returns when the machine is off.
+pub(super) fn run(kernel: &Kernel, place: &Place, mut line: impl FnMut(&str)) -> Result<()> {
+    let mut command = machine(kernel, place);
     let mut running = command.spawn().context("cannot start qemu-system-x86_64 (package qemu-system-x86)")?;
     if let Some(stdout) = running.stdout.take() {
         for text in BufReader::new(stdout).split(b'\n') {
@@ -37,7 +47,7 @@ pub(super) fn run(kernel: &Kernel, disk: &Path, log: &Path, mut line: impl FnMut
         bail!("the machine was still at work after {} minutes", LIMIT.as_secs() / 60);
     }
     if !status.success() {
-        bail!("qemu failed ({status}); what the kernel said last:\n{}", last_words(log));
+        bail!("qemu failed ({status}); what the kernel said last:\n{}", last_words(place.log));
     }
     Ok(())
 }
@@ -50,10 +60,12 @@ pub(super) fn last_words(log: &Path) -> String {
     lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
-fn machine(kernel: &Kernel, disk: &Path, log: &Path) -> Command {
+fn machine(kernel: &Kernel, &Place { disk, log, steps_back }: &Place) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", if steps_back { "5" } else { "0" }]);
     // Ends with us where it can, and by itself where it can't.
-    let mut command = Command::new("timeout");
-    command.args(["--foreground", "--kill-after=5", &LIMIT.as_secs().to_string(), "qemu-system-x86_64"]);
+    command.args(["timeout", "--foreground", "--kill-after=5", &LIMIT.as_secs().to_string()]);
+    command.arg("qemu-system-x86_64");
     command.args(["-accel", "tcg,thread=single", "-cpu", "max", "-smp", "1", "-m", MEMORY]);
     command.args(["-icount", PACE, "-rtc", "clock=vm"]);
     command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]);

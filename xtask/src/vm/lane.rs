@@ -3,8 +3,9 @@
 //! A lane is good when every test that it was to run ran and passed: what each suite holds is asked of the suite itself
 //! beforehand, and whatever is neither run nor in the table of what is left out makes the lane fail.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,12 +13,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Error, Result, bail};
 use serde_json::Value;
 
+use super::boot::{self, Place};
 use super::image::Stage;
 use super::kernels::{self, Kernel};
+use super::left_out;
 use super::programs::{self, Suite};
 use super::reading::Reading;
 use super::series::Series;
-use super::{boot, left_out};
 use crate::suite::Tally;
 use crate::workspace::Workspace;
 
@@ -145,12 +147,18 @@ fn run_on(
     let programs = programs::needed(workspace, suites)?;
     let disk = dir.join("disk");
     Stage::fill(dir.join("stage"), &programs)?.disk(&programs::commands(workspace, suites), &disk)?;
+    // The newest first, and the others step back: its lane takes longest.
+    let mut kernels: Vec<&Kernel> = kernels.iter().collect();
+    kernels.sort_by_key(|kernel| Reverse(kernel.series));
     let next = AtomicUsize::new(0);
     let reports = Mutex::new(Vec::new());
     let work = || {
-        while let Some(kernel) = kernels.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let turn = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&kernel) = kernels.get(turn) else { break };
             let log = dir.join(kernel.series.to_string()).join("console");
-            let report = run(kernel, &disk, &log, suites, filters);
+            let place = Place { disk: &disk, log: &log, steps_back: turn > 0 };
+            let report = run(kernel, &place, suites, filters);
             reports.lock().unwrap_or_else(PoisonError::into_inner).push(report);
         }
     };
@@ -163,15 +171,15 @@ fn run_on(
 }
 
 /// One lane. A machine that dies before it has said a word is started once more: emulators do that now and then.
-fn run(kernel: &Kernel, disk: &Path, log: &Path, suites: &[Suite], filters: &[String]) -> Report {
+fn run(kernel: &Kernel, place: &Place, suites: &[Suite], filters: &[String]) -> Report {
     let start = Instant::now();
     let mut reading = Reading::of(Report::new(kernel.series, filters), suites);
-    let mut ended = boot::run(kernel, disk, log, |line| reading.line(line));
+    let mut ended = boot::run(kernel, place, |line| reading.line(line));
     if reading.report.release.is_empty() {
         reading.say("the machine did not start; once more");
-        ended = boot::run(kernel, disk, log, |line| reading.line(line));
+        ended = boot::run(kernel, place, |line| reading.line(line));
     }
-    let mut report = reading.conclude(ended, log);
+    let mut report = reading.conclude(ended, place.log);
     report.took = start.elapsed();
     let (passed, failed, took) = (report.tally.passed, report.tally.failed, report.took.as_secs());
     println!("{}: {passed} passed, {failed} failed on {} in {took} s", kernel.series, report.release);
