@@ -36,8 +36,9 @@ fn traced(session: &Session) -> BTreeMap<(u64, u32), usize> {
 fn a_build_of_a_crate_with_dependencies_has_as_many_processes_as_the_kernel_counted() {
     let trace = Trace::case(["accounted"]).within(600);
     let (records, target) = (trace.file("acct"), trace.file("target"));
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let build = [env!("CARGO"), "build", "--offline", "--lib", "--manifest-path", manifest, "--target-dir"];
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../tracer-ebpf/Cargo.toml");
+    let what = ["--lib", "--features=user", "--manifest-path", manifest];
+    let build = [&[env!("CARGO"), "build", "--offline"], &what[..], &["--target-dir"]].concat();
     let session = trace.args([&records]).args(build).args([&target]).run();
     assert_eq!(session.outcome.status.code(), Some(0), "{}", session.outcome.stderr);
     session.assert_whole();

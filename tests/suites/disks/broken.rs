@@ -1,8 +1,8 @@
-//! A disk of which single calls fail (EIO).
+//! A disk of which single calls fail (EIO), and one that dies under way.
 
 use tests::{Outcome, Trace};
 
-use crate::{RECOVER, RUN, troubles};
+use crate::{ELSEWHERE, RECOVER, RUN, WORK, assert_one_trouble, assert_recovered, troubles};
 
 /// A run of which the `nth` of these system calls fails for a broken disk.
 fn with_errors(call: &str, nth: u32) -> Outcome {
@@ -59,4 +59,23 @@ fn a_write_that_fails_costs_no_line() {
         assert_eq!(session.index.len(), 1, "the index has its line by now: {when}");
     }
     assert!(files.len() >= 5, "sidecar, trace file and the session's files failed: {files:?}");
+}
+
+/// A log directory on a disk of its own.
+const DISK: &str = "truncate -s 64M disk; mkfs.ext4 -q -F disk; mkdir ../log; mount -o loop disk ../log";
+
+/// From now on that disk answers with EIO whatever is not in memory.
+const DIES: &str = "truncate -s 64K disk; losetup -c $(findmnt -no SOURCE ../log)";
+
+/// The session as it was recovered to another disk, where the harness looks for it.
+const REPLACED: &str = "umount ../log; rmdir ../log; mv ../there ../log";
+
+#[test]
+fn a_disk_that_dies_under_way_keeps_the_session_for_a_recovery() {
+    let outcome = Trace::inside(&format!(
+        "{DISK}; mkfifo begun died; {RUN} -- sh -c ': >begun; : <died; {WORK}' &
+         : <begun; {DIES}; : >died; wait $!; echo status $?; {ELSEWHERE}; {REPLACED}"
+    ));
+    assert_one_trouble(&outcome, &["../log/sessions/", "Input/output error"]);
+    assert_recovered(outcome);
 }

@@ -48,7 +48,7 @@ pub(super) fn without_line(request: &Request, now: SystemTime) -> Vec<(Dirs, Ses
     lacking
 }
 
-/// They get it.
+/// They get it. One that has it by now is not told of.
 pub(super) fn list_unlisted(
     request: &Request,
     lacking: &[(Dirs, SessionId)],
@@ -61,9 +61,12 @@ pub(super) fn list_unlisted(
         let mut told = Report::new(Text(place.as_os_str().as_bytes()).to_string(), decision);
         told.session_id = Some(id.to_string());
         if !request.dry_run {
-            let error = list(dirs, id).err();
-            told.error = error.map(|error| format!("it has no line in the index ({error})"));
-            told.session = told.error.is_none().then_some(place);
+            match list(dirs, id) {
+                Ok(true) => told.session = Some(place),
+                // Whoever made the session, or another recovery, was faster.
+                Ok(false) => continue,
+                Err(error) => told.error = Some(format!("it has no line in the index ({error})")),
+            }
         }
         report(told);
     }

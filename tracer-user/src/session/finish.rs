@@ -140,7 +140,8 @@ fn write_session(
             let unindexed = match appended {
                 Err(why) if is_full(&why) && log_dir.makes_room() => {
                     let summary = serde_json::to_value(summary);
-                    summary.map_err(io::Error::from).and_then(|told| index::repair(&index, id, told, || true))
+                    let summary = summary.map_err(io::Error::from);
+                    summary.and_then(|told| index::repair(&index, id, told, || true)).map(drop)
                 }
                 appended => appended,
             };

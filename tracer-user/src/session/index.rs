@@ -184,27 +184,27 @@ pub(super) fn lines<'a, T: Deserialize<'a>>(index: &Entry, text: &'a [u8]) -> Ve
     lines
 }
 
-/// Appends the line of a session, unless it is there. `in_place` says, under the lock, whether the session still is:
+/// Appends the line of a session, unless it is there, and says whether it did. `in_place` says, under the lock, whether the session still is:
 /// retention may have removed it meanwhile.
 pub fn repair(
     index: &Entry,
     id: &SessionId,
     mut summary: Value,
     in_place: impl FnOnce() -> bool,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let whose = Whose::of(id, &summary);
     // A log directory that became read-only may be complete all the same.
     if read(index).is_ok_and(|text| has_line(&text, &whose)) {
-        return Ok(());
+        return Ok(false);
     }
     let mut file = locked(index)?;
     if !in_place() {
-        return Ok(());
+        return Ok(false);
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     if has_line(&text, &whose) {
-        return Ok(());
+        return Ok(false);
     }
     let words = summary["command"].as_array().map_or(0, Vec::len);
     if let Some(command) = summary["command"].as_array_mut() {
@@ -219,7 +219,8 @@ pub fn repair(
     line.insert("completeness".to_owned(), summary["completeness"]["state"].take());
     let mut text = serde_json::to_vec(&line)?;
     text.push(b'\n');
-    append_line(&file, &text)
+    append_line(&file, &text)?;
+    Ok(true)
 }
 
 /// Whether a session has its line.
@@ -287,8 +288,8 @@ mod tests {
         let (index, id) = (index(&dir), "a".parse().unwrap());
         let summary = json!({"session_id": "a", "command": vec!["x"; 20], "orphans": [1], "pid": 7,
             "completeness": {"state": "lossy"}});
-        repair(&index, &id, summary.clone(), || true).unwrap();
-        repair(&index, &id, summary, || true).unwrap();
+        assert!(repair(&index, &id, summary.clone(), || true).unwrap());
+        assert!(!repair(&index, &id, summary, || true).unwrap());
         let lines = lines(&index);
         assert_eq!(lines.len(), 1);
         let line: Value = serde_json::from_str(&lines[0]).unwrap();
@@ -312,7 +313,7 @@ mod tests {
     fn a_session_that_was_removed_meanwhile_gets_no_line() {
         let dir = crate::scratch();
         let index = index(&dir);
-        repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || false).unwrap();
+        assert!(!repair(&index, &"a".parse().unwrap(), json!({"session_id": "a"}), || false).unwrap());
         assert_eq!(lines(&index), Vec::<String>::new());
     }
 

@@ -40,8 +40,8 @@ fn listed(dirs: &Dirs) -> io::Result<HashSet<String>> {
     Ok(lines.flatten().map(|line| line.session_id).collect())
 }
 
-/// Gives a session its line, unless somebody did so meanwhile, or removed it.
-pub fn list(dirs: &Dirs, id: &SessionId) -> io::Result<()> {
+/// Gives a session its line, unless somebody did so meanwhile, or removed it. Says whether it did.
+pub fn list(dirs: &Dirs, id: &SessionId) -> io::Result<bool> {
     let place = dirs.sessions.entry(id.as_str());
     let is_there = || place.found().is_ok_and(|found| found.is_some());
     index::repair(&index::of(&dirs.log), id, read_summary(&place)?, is_there)

@@ -29,7 +29,8 @@ pub(crate) struct Ground {
     dir: TempDir,
     tracer: PathBuf,
     workload: PathBuf,
-    target: PathBuf,
+    /// [`Test`]s, by their numbers.
+    tests: [PathBuf; 2],
     /// Fewer repetitions.
     quick: bool,
 }
@@ -48,9 +49,9 @@ impl Ground {
         let base = workspace.target().join("bench");
         fs::create_dir_all(&base).with_context(|| format!("cannot make {}", base.display()))?;
         let dir = tempfile::tempdir_in(&base).with_context(|| format!("cannot use {}", base.display()))?;
-        let target = workspace.target();
-        let workload = target.join("release/workload");
-        let ground = Self { dir, tracer: workspace.tracer(), workload, target, quick };
+        let workload = profile(workspace, quick).join("workload");
+        let tests = [Test::Cost, Test::Load].map(|test| test.executable(workspace, quick));
+        let ground = Self { dir, tracer: workspace.tracer(), workload, tests, quick };
         fs::create_dir(ground.runtime()).context("cannot make the runtime directory")?;
         private::tmpfs(&ground.runtime())?;
         compile(NOOP, &ground.noop())?;
@@ -68,8 +69,8 @@ impl Ground {
     }
 
     /// A test that [`crate::command`] has built for the bench.
-    pub(crate) fn test(&self, test: Test) -> PathBuf {
-        test.executable(&self.target)
+    pub(crate) fn test(&self, test: Test) -> &Path {
+        &self.tests[test as usize]
     }
 
     /// A path in the bench's directory.
@@ -161,12 +162,17 @@ pub(crate) enum Test {
 
 impl Test {
     /// Where the bench has it: beside the one that cargo built, under a name that does not change.
-    pub(crate) fn executable(self, target: &Path) -> PathBuf {
-        target.join(match self {
-            Self::Cost => "release/deps/bench-cost",
-            Self::Load => "debug/deps/bench-load",
-        })
+    pub(crate) fn executable(self, workspace: &Workspace, quick: bool) -> PathBuf {
+        match self {
+            Self::Cost => workspace.target().join("release/deps/bench-cost"),
+            Self::Load => profile(workspace, quick).join("deps/bench-load"),
+        }
     }
+}
+
+/// Where the suite of storms and the workloads are.
+fn profile(workspace: &Workspace, quick: bool) -> PathBuf {
+    workspace.target().join(if quick { "debug" } else { "release" })
 }
 
 /// These words as a command.

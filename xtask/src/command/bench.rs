@@ -47,7 +47,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result<()> {
         return show(&Report::load(path)?, options);
     }
     if !options.built {
-        build(workspace)?;
+        build(workspace, options.quick)?;
     }
     if !privileged::is_root()? {
         return Err(as_root()?.exec()).context("cannot start xtask again as root");
@@ -95,17 +95,22 @@ fn write(report: &Report, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn build(workspace: &Workspace) -> Result<()> {
-    for target in [["--package=tracer", "--bin=tracer"], ["--package=tests", "--bin=workload"]] {
-        let mut cargo = child::cargo();
-        child::run(cargo.current_dir(workspace.root()).args(["build", "--release"]).args(target))?;
-    }
-    build_test(workspace, Test::Cost, &["--release", "--package=tracer", "--lib"])?;
-    build_test(workspace, Test::Load, &["--release", "--package=tests", "--test=load"])
+/// A quick bench takes the suite of storms as `cargo xtask test` builds it, so that there is less to build.
+fn build(workspace: &Workspace, quick: bool) -> Result<()> {
+    let mut cargo = child::cargo();
+    child::run(cargo.current_dir(workspace.root()).args(["build", "--release", "--package=tracer"]))?;
+    build_test(
+        workspace,
+        &Test::Cost.executable(workspace, quick),
+        &["--release", "--package=tracer", "--lib"],
+    )?;
+    // With it come the programs that it runs.
+    let selected: &[&str] = if quick { &["--workspace"] } else { &["--release", "--package=tests"] };
+    build_test(workspace, &Test::Load.executable(workspace, quick), &[selected, &["--test=load"]].concat())
 }
 
 /// Builds a test executable, and puts it where the bench finds it.
-fn build_test(workspace: &Workspace, test: Test, target: &[&str]) -> Result<()> {
+fn build_test(workspace: &Workspace, to: &Path, target: &[&str]) -> Result<()> {
     let mut cargo = child::cargo();
     cargo.current_dir(workspace.root()).args(["test", "--no-run"]).args(target);
     cargo.arg("--message-format=json-render-diagnostics");
@@ -117,8 +122,7 @@ fn build_test(workspace: &Workspace, test: Test, target: &[&str]) -> Result<()> 
             && artifact.target.kind.iter().any(|kind| matches!(kind, TargetKind::Test | TargetKind::Lib))
             && let Some(built) = artifact.executable
         {
-            let to = test.executable(&workspace.target());
-            fs::copy(&built, &to).with_context(|| format!("cannot copy {built} to {}", to.display()))?;
+            fs::copy(&built, to).with_context(|| format!("cannot copy {built} to {}", to.display()))?;
             return Ok(());
         }
     }

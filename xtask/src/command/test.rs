@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Message, TargetKind};
+use cargo_metadata::{Message, MetadataCommand, TargetKind};
 
 use crate::shm::Listing;
 use crate::suite::{self, Tally};
@@ -21,6 +21,9 @@ use crate::vm::record;
 use crate::vm::series::Series;
 use crate::workspace::Workspace;
 use crate::{child, privileged};
+
+/// The package of the live suites.
+const LIVE: &str = "tests";
 
 pub(crate) fn execute(workspace: &Workspace, filters: &[String]) -> Result<()> {
     child::hear_signals();
@@ -116,13 +119,13 @@ fn build(workspace: &Workspace) -> Result<()> {
     child::run(child::cargo().current_dir(workspace.root()).args(["build", "--release", "--package=tracer"]))
 }
 
-/// All that needs no privilege: every package but `tests`, and the harness's own unit tests.
+/// All that needs no privilege: every package's own tests, those of `tests` being its harness's. Selected as the live suites
+/// are: with other packages, dependencies would have other features, and be built once more.
 fn unit(workspace: &Workspace, filters: &[String]) -> Result<Tally> {
-    let selections: [&[&str]; 2] = [&["--workspace", "--exclude=tests"], &["--package=tests", "--lib"]];
     let mut tally = Tally::default();
-    for selection in selections {
+    for targets in [unit_targets(workspace)?, vec!["--doc".to_owned()]] {
         let mut command = child::cargo();
-        command.current_dir(workspace.root()).args(["test", "--no-fail-fast"]).args(selection);
+        command.current_dir(workspace.root()).args(["test", "--workspace", "--no-fail-fast"]).args(targets);
         command.arg("--").args(filters);
         command.env("TRACER_TEST", "1").env("TRACER_BIN", workspace.tracer());
         tally += suite::run(&mut command)?;
@@ -130,23 +133,43 @@ fn unit(workspace: &Workspace, filters: &[String]) -> Result<Tally> {
     Ok(tally)
 }
 
+/// What cargo is to test, as options: all but the live suites.
+fn unit_targets(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut command = MetadataCommand::new();
+    command.manifest_path(workspace.root().join("Cargo.toml")).no_deps();
+    let metadata = command.exec().context("cannot ask cargo what the workspace holds")?;
+    let mut options = vec!["--lib".to_owned()];
+    for package in &metadata.packages {
+        for target in package.targets.iter().filter(|target| target.test) {
+            if target.is_bin() {
+                options.push(format!("--bin={}", target.name));
+            } else if target.is_test() && package.name != LIVE {
+                options.push(format!("--test={}", target.name));
+            }
+        }
+    }
+    Ok(options)
+}
+
 /// Builds the live suites and their workloads, and returns the suites' executables.
 fn live_suites(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut command = child::cargo();
     command.current_dir(workspace.root());
-    command.args(["test", "--package=tests", "--no-run", "--message-format=json-render-diagnostics"]);
+    command.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
     let messages = child::output(&mut command)?;
+    let live = workspace.root().join(LIVE);
     let mut suites = Vec::new();
     for message in Message::parse_stream(messages.as_bytes()) {
         let message = message.context("cannot read what cargo says of the live suites")?;
         if let Message::CompilerArtifact(artifact) = message
             && artifact.target.kind.contains(&TargetKind::Test)
+            && artifact.manifest_path.starts_with(&live)
         {
             suites.extend(artifact.executable.map(PathBuf::from));
         }
     }
     if suites.is_empty() {
-        bail!("package `tests` has no live suite: nothing would be tested on the kernel");
+        bail!("package `{LIVE}` has no live suite: nothing would be tested on the kernel");
     }
     suites.sort();
     Ok(suites)

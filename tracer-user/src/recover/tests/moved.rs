@@ -162,7 +162,7 @@ fn older_rows_of_another_boot_go_once_nobody_has_them() {
                 (older::create(&entry).unwrap(), entry.path().to_owned())
             },
         );
-    let year = std::time::SystemTime::now() - Duration::from_hours(24 * 365);
+    let year = SystemTime::now() - Duration::from_hours(24 * 365);
     [&old, &held, &this].into_iter().for_each(|(file, _)| file.set_modified(year).unwrap());
     drop((young.0, old.0, this.0));
     let dry = reports(&Request { dry_run: true, ..host.request() });

@@ -282,7 +282,7 @@ fn what_was_begun_goes_with_a_sidecar_of_which_no_session_is_made() {
 fn what_was_begun_by_the_dead_and_is_old_goes_where_no_sidecar_tells_of_it() {
     let host = Host::new();
     let me = Stat::read(std::process::id()).unwrap();
-    let year = std::time::SystemTime::now() - Duration::from_hours(24 * 365);
+    let year = SystemTime::now() - Duration::from_hours(24 * 365);
     let make = |name: &str, old: bool| {
         let path = host.log().join("sessions").join(name);
         fs::create_dir_all(&path).unwrap();
