@@ -57,7 +57,12 @@ impl Work {
     }
 }
 
-/// Loads every program with these globals, and throws them away again. An error names the program and ends with the log.
+/// Whether a program is the copy of another, for processes that are preempted (`exit_3`).
+fn is_copy(name: &str) -> bool {
+    name.rsplit_once('_').is_some_and(|(_, number)| number.parse::<u32>().is_ok())
+}
+
+/// Loads every program that tracer loads with these globals, and throws them away again. An error names the program and ends with the log.
 pub(crate) fn verify(object: &[u8], setting: &Setting) -> Result<BTreeMap<String, Work>, String> {
     let mut object = Object::parse(object).map_err(|error| format!("the object: {error}"))?;
     let level = setting.diagnostics as u8;
@@ -80,7 +85,8 @@ pub(crate) fn verify(object: &[u8], setting: &Setting) -> Result<BTreeMap<String
     object.relocate_maps(by_name, &sections).map_err(|error| error.to_string())?;
     object.relocate_calls(&sections).map_err(|error| error.to_string())?;
     let mut works = BTreeMap::new();
-    for (name, program) in &object.programs {
+    let loaded = |name: &str| setting.facts.preempted != 0 || !is_copy(name);
+    for (name, program) in object.programs.iter().filter(|(name, _)| loaded(name)) {
         let instructions = &object.functions[&program.function_key()].instructions;
         works.insert(
             name.clone(),

@@ -152,7 +152,7 @@ impl Ground {
 }
 
 /// Tests that measure.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Test {
     /// Tracer's unit tests, optimised: `session::tests`, which measure.
     Cost,

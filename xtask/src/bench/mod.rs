@@ -37,7 +37,7 @@ mod worker;
 
 use anyhow::Result;
 
-use ground::Ground;
+use ground::{Ground, Test};
 use report::Line;
 
 /// Something to measure.
@@ -46,28 +46,27 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// The same in words.
     pub(crate) what: &'static str,
+    /// What is built for it beside tracer.
+    pub(crate) needs: &'static [Test],
     /// Measures it.
     pub(crate) measure: fn(&Ground) -> Result<Vec<Line>>,
 }
 
 /// Everything there is to measure.
+#[rustfmt::skip]
 pub(crate) const ROWS: [Row; 12] = [
-    Row { name: "in-kernel", what: "kernel time a call of each program", measure: in_kernel::measure },
-    Row {
-        name: "in-kernel-crowd",
-        what: "the same with 10,000 processes in the tree",
-        measure: in_kernel::measure_in_a_crowd,
-    },
-    Row { name: "spawns", what: "spawning under tracer, against none", measure: spawns::measure },
-    Row { name: "startup", what: "`tracer run -- true` over `true`", measure: startup::measure },
-    Row { name: "storm", what: "events lost while every core forks", measure: storm::measure },
-    Row { name: "resolution", what: "from exec until the target is known", measure: resolution::measure },
-    Row { name: "snapshot", what: "a snapshot, against its bare system calls", measure: snapshot::measure },
-    Row { name: "sampling", what: "looking at 1,000 processes each second", measure: sampling::measure },
-    Row { name: "memory", what: "tracer's own, 10,000 processes in the tree", measure: memory::measure },
-    Row { name: "spool", what: "a line of the spool, serialised and written", measure: spool::measure },
-    Row { name: "recovery", what: "a thousand crashes at once", measure: recovery::measure },
-    Row { name: "load", what: "ten minutes of storms, the live suite `load`", measure: load::measure },
+    Row { name: "in-kernel", what: "kernel time a call of each program", needs: &[], measure: in_kernel::measure },
+    Row { name: "in-kernel-crowd", what: "the same with 10,000 processes in the tree", needs: &[], measure: in_kernel::measure_in_a_crowd },
+    Row { name: "spawns", what: "spawning under tracer, against none", needs: &[], measure: spawns::measure },
+    Row { name: "startup", what: "`tracer run -- true` over `true`", needs: &[], measure: startup::measure },
+    Row { name: "storm", what: "events lost while every core forks", needs: &[], measure: storm::measure },
+    Row { name: "resolution", what: "from exec until the target is known", needs: &[], measure: resolution::measure },
+    Row { name: "snapshot", what: "a snapshot, against its bare system calls", needs: &[Test::Cost], measure: snapshot::measure },
+    Row { name: "sampling", what: "looking at 1,000 processes each second", needs: &[], measure: sampling::measure },
+    Row { name: "memory", what: "tracer's own, 10,000 processes in the tree", needs: &[], measure: memory::measure },
+    Row { name: "spool", what: "a line of the spool, serialised and written", needs: &[Test::Cost], measure: spool::measure },
+    Row { name: "recovery", what: "a thousand crashes at once", needs: &[], measure: recovery::measure },
+    Row { name: "load", what: "ten minutes of storms, the live suite `load`", needs: &[Test::Load], measure: load::measure },
 ];
 
 /// What may be asked for.

@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::bench::ground::{Ground, Test};
 use crate::bench::report::Report;
-use crate::bench::{self, ROWS, chart, private, table};
+use crate::bench::{self, ROWS, Row, chart, private, table};
 use crate::workspace::Workspace;
 use crate::{child, privileged};
 
@@ -46,18 +46,19 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(path) = &options.from {
         return show(&Report::load(path)?, options);
     }
+    let wanted = |row: &&Row| options.rows.is_empty() || options.rows.iter().any(|name| name == row.name);
+    let rows: Vec<&Row> = ROWS.iter().filter(wanted).collect();
     if !options.built {
-        build(workspace, options.quick)?;
+        build(workspace, &rows, options.quick)?;
     }
     if !privileged::is_root()? {
         return Err(as_root()?.exec()).context("cannot start xtask again as root");
     }
     private::mounts()?;
     let ground = Ground::new(workspace, options.quick)?;
-    let wanted = |name: &str| options.rows.is_empty() || options.rows.iter().any(|row| row == name);
     let mut report = Report::new(&ground)?;
     let mut failed = Vec::new();
-    for row in ROWS.iter().filter(|row| wanted(row.name)) {
+    for row in rows {
         eprintln!("xtask: measuring {}: {}", row.name, row.what);
         match (row.measure)(&ground) {
             Ok(lines) => {
@@ -95,18 +96,26 @@ fn write(report: &Report, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// A quick bench takes the suite of storms as `cargo xtask test` builds it, so that there is less to build.
-fn build(workspace: &Workspace, quick: bool) -> Result<()> {
-    let mut cargo = child::cargo();
-    child::run(cargo.current_dir(workspace.root()).args(["build", "--release", "--package=tracer"]))?;
-    build_test(
-        workspace,
-        &Test::Cost.executable(workspace, quick),
-        &["--release", "--package=tracer", "--lib"],
-    )?;
-    // With it come the programs that it runs.
-    let selected: &[&str] = if quick { &["--workspace"] } else { &["--release", "--package=tests"] };
-    build_test(workspace, &Test::Load.executable(workspace, quick), &[selected, &["--test=load"]].concat())
+/// Builds what these rows need. A quick bench takes the workloads, and the suite of storms, as `cargo xtask test` builds them, so
+/// that there is less to build.
+fn build(workspace: &Workspace, rows: &[&Row], quick: bool) -> Result<()> {
+    let build = |target: &[&str]| {
+        child::run(child::cargo().current_dir(workspace.root()).args(["build", "--release"]).args(target))
+    };
+    let is_needed = |test: Test| rows.iter().any(|row| row.needs.contains(&test));
+    let place = |test: Test| test.executable(workspace, quick);
+    build(&["--package=tracer"])?;
+    if is_needed(Test::Cost) {
+        build_test(workspace, &place(Test::Cost), &["--release", "--package=tracer", "--lib"])?;
+    }
+    // With the suite come the workloads.
+    if quick {
+        build_test(workspace, &place(Test::Load), &["--workspace", "--test=load"])
+    } else if is_needed(Test::Load) {
+        build_test(workspace, &place(Test::Load), &["--release", "--package=tests", "--test=load"])
+    } else {
+        build(&["--package=tests", "--bin=workload"])
+    }
 }
 
 /// Builds a test executable, and puts it where the bench finds it.
