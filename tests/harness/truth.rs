@@ -1,7 +1,9 @@
 //! The ground truth: rows that the workloads append to one file, each in a single write.
 //!
-//! Everything comes from the kernel by a road that tracer does not take: `wait4`, `/proc`, `getauxval`.
+//! Everything comes from the kernel by a road that tracer does not take: `wait4`, `/proc`, `getauxval`; and [`accounted`] reads what it wrote
+//! down itself.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -113,4 +115,24 @@ pub fn append(file: &Path, row: &Row) {
 pub fn read(file: &Path) -> Vec<Row> {
     let text = fs::read_to_string(file).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The ends in a file of process accounting (version 3, acct(5)), by process id and status: how many of each.
+///
+/// # Panics
+/// If that is no such file.
+#[must_use]
+pub fn accounted(file: &[u8]) -> BTreeMap<(u64, u32), usize> {
+    // A record is 64 bytes, with the exit code at 4 and the process id at 16.
+    let (records, rest) = file.as_chunks::<64>();
+    assert_eq!(rest, b"", "whole records");
+    let word = |record: &[u8; 64], at: usize| {
+        u32::from_ne_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
+    };
+    let mut ends = BTreeMap::new();
+    for record in records {
+        assert_eq!(record[1] & 0x7f, 3, "records of version 3");
+        *ends.entry((u64::from(word(record, 16)), word(record, 4))).or_default() += 1;
+    }
+    ends
 }

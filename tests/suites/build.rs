@@ -5,19 +5,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tests::truth::accounted;
 use tests::{Session, Trace};
-
-/// A record of process accounting, version 3 (acct(5)): 64 bytes; exit code at 4, pid at 16.
-fn accounted(file: &[u8]) -> BTreeMap<(u64, u32), usize> {
-    let word = |record: &[u8], at: usize| u32::from_ne_bytes(record[at..at + 4].try_into().unwrap());
-    assert_eq!(file.len() % 64, 0, "whole records");
-    let mut ends = BTreeMap::new();
-    for record in file.chunks_exact(64) {
-        assert_eq!(record[1] & 0x7f, 3, "records of version 3");
-        *ends.entry((u64::from(word(record, 16)), word(record, 4))).or_default() += 1;
-    }
-    ends
-}
 
 /// The same of the processes that tracer saw inside the namespace. (Its pid 1 gets its record as it ends accounting.)
 fn traced(session: &Session) -> BTreeMap<(u64, u32), usize> {

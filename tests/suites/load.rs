@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use tests::truth::accounted;
 use tests::{Ledger, Trace};
 
 /// Seconds for all storms together, unless told otherwise.
@@ -190,17 +191,6 @@ fn ten_thousand_processes_live_at_the_same_time() {
 fn two_thousand_processes_end_by_one_event() {
     let ledger = weather("2,000 exits at once", Trace::case(["burst", "2000"]));
     assert_eq!(ledger.processes(), 1 + 2_000);
-}
-
-/// A record of process accounting, version 3 (acct(5)): 64 bytes; exit code at 4, pid at 16.
-fn accounted(file: &[u8]) -> BTreeMap<(u64, u32), usize> {
-    let word = |record: &[u8], at: usize| u32::from_ne_bytes(record[at..at + 4].try_into().unwrap());
-    assert_eq!(file.len() % 64, 0, "whole records");
-    let mut ends = BTreeMap::new();
-    for record in file.chunks_exact(64) {
-        *ends.entry((u64::from(word(record, 16)), word(record, 4))).or_default() += 1;
-    }
-    ends
 }
 
 /// A storm of stress-ng's, as nobody, in a pid namespace whose ends the kernel writes down.

@@ -13,7 +13,7 @@
 #![no_std]
 #![no_main]
 // An atomic addition without a result, which every supported kernel knows, can be had in assembly only.
-#![feature(asm_experimental_arch)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

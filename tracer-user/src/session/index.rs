@@ -250,12 +250,12 @@ pub(super) fn locked(index: &Entry) -> io::Result<File> {
 /// One write, so that a reader who asks for no lock sees it whole. A line that somebody left torn is ended first, so
 /// that it takes no other with it.
 fn append_line(mut file: &File, line: &[u8]) -> io::Result<()> {
-    let mut last = [b'\n'];
+    let mut last = *b"\n";
     let end = file.metadata()?.len();
     if end > 0 {
         file.read_exact_at(&mut last, end - 1)?;
     }
-    let torn: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+    let torn: &[u8] = if last == *b"\n" { b"" } else { b"\n" };
     let whole = [torn, line].concat();
     let written = file.write(&whole)?;
     if written == whole.len() {

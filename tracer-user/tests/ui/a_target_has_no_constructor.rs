@@ -4,5 +4,4 @@ use tracer::process::target::TraceTarget;
 
 fn main() {
     let _ = TraceTarget::new;
-    let _ = TraceTarget::default();
 }

@@ -57,7 +57,7 @@ impl Lookout {
     fn has_a_match_that_stays(&mut self) -> bool {
         let line = &mut self.line;
         self.regex.is_match(line)
-            && [b'a', b' '].into_iter().all(|next| {
+            && b"a ".iter().all(|&next| {
                 line.push(next);
                 let matches = self.regex.is_match(line);
                 line.pop();
