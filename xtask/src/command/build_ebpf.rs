@@ -15,7 +15,7 @@ pub(crate) fn execute(workspace: &Workspace) -> Result<()> {
     if recorded.is_some_and(|manifest| manifest.toolchain != Recorded::of(&toolchain)) {
         eprintln!("xtask: that is not the recorded toolchain; the manifest will name the new one");
     }
-    let object = compile::compile(workspace, &toolchain)?;
+    let object = compile::compile(workspace, &toolchain, &workspace.target().join("ebpf"))?;
     let manifest = Manifest::of(workspace, &toolchain, &object)?;
     let path = workspace.prebuilt().join(ebpf::OBJECT);
     fs::create_dir_all(workspace.prebuilt())

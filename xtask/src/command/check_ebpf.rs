@@ -26,7 +26,9 @@ pub(crate) fn execute(workspace: &Workspace) -> Result<()> {
         );
     }
     eprintln!("xtask: rebuilding with {toolchain}");
-    let rebuilt = compile::compile(workspace, &toolchain)?;
+    let scratch = tempfile::tempdir_in(workspace.target());
+    let scratch = scratch.context("cannot make a scratch directory in the target directory")?;
+    let rebuilt = compile::compile(workspace, &toolchain, scratch.path())?;
     if recorded.toolchain == Recorded::of(&toolchain) {
         return compare(&object, &rebuilt);
     }

@@ -43,13 +43,12 @@ pub(crate) const CARGO_FLAGS: [&str; 15] = [
 /// consequence, but aya-ebpf's bindings want one.
 pub(crate) const RUSTC_FLAGS: [&str; 2] = ["--cfg=bpf_target_arch=\"x86_64\"", "-Clink-arg=--btf"];
 
-/// Compiles the programs and returns the stripped object.
-pub(crate) fn compile(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<u8>> {
-    let target = workspace.target().join("ebpf");
+/// Compiles the programs in `target` and returns the stripped object.
+pub(crate) fn compile(workspace: &Workspace, toolchain: &Toolchain, target: &Path) -> Result<Vec<u8>> {
     let flags = RUSTC_FLAGS.iter().map(OsString::from).chain(remaps(workspace, toolchain)?);
     let flags = flags.collect::<Vec<_>>().join(OsString::from("\x1f").as_os_str());
     let mut command = cargo(workspace, toolchain);
-    command.arg("build").args(CARGO_FLAGS).arg("--target-dir").arg(&target);
+    command.arg("build").args(CARGO_FLAGS).arg("--target-dir").arg(target);
     command.env("CARGO_ENCODED_RUSTFLAGS", flags);
     command.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &toolchain.linker.path);
     child::run(&mut command)?;

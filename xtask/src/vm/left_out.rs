@@ -22,26 +22,19 @@ const fn suite(suite: &'static str, why: &'static str) -> LeftOut {
 const FILES: &str = "about files and directories, and the same on every kernel";
 const MOMENTS: &str = "its moments are those of real hardware";
 
-const CLOCKWORK: &str = "tracer's own clockwork, and the same on every kernel";
-
 /// All of it.
 #[rustfmt::skip]
-pub(super) const LEFT_OUT: [LeftOut; 29] = [
-    test("anomalies", "a_spinner_is_told_after_its_time", MOMENTS),
+pub(super) const LEFT_OUT: [LeftOut; 24] = [
     suite("build", "runs cargo and rustc, a gigabyte of files"),
     suite("chaos", MOMENTS),
     suite("clock", FILES),
     suite("conformance", MOMENTS),
     suite("crowd", FILES),
     suite("disks", FILES),
-    test("endings", "orphans::", CLOCKWORK),
     test("endings", "output::", MOMENTS),
     test("endings", "peers::", MOMENTS),
     test("endings", "terminals::", MOMENTS),
-    test("endings", "times::", CLOCKWORK),
     test("endings", "until::", MOMENTS),
-    test("ends", "the_cpu_time_of_a_tree_of_very_short_processes_is_what_wait_says", MOMENTS),
-    test("execs", "names_of_any_bytes_come_back_as_they_were", "bytes are written alike on every kernel"),
     suite("faults", FILES),
     suite("hostile", FILES),
     suite("load", "needs two real processors"),
