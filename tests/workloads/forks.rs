@@ -62,13 +62,13 @@ pub(crate) fn crowd(args: &[String]) -> i32 {
     pids.into_iter().map(observe::wait).sum()
 }
 
-/// `generations`: three children, each with a child of its own, one after the other over some 20 ms. Each notes itself first, so
+/// `generations`: twelve children, each with a child of its own, one after the other without a pause. Each notes itself first, so
 /// the notes are in the order of the forks, and whoever was recorded is among them. With `generations BYTES` the children's children
 /// run a program with so long an argument, which makes long rows.
 pub(crate) fn generations(args: &[String]) -> i32 {
     let argument = vec![b'x'; args.first().map_or(0, |bytes| bytes.parse().unwrap())];
     member();
-    for _ in 0..3 {
+    for _ in 0..12 {
         observe::wait(sys::fork(|| {
             member();
             observe::wait(sys::fork(|| {
@@ -77,7 +77,6 @@ pub(crate) fn generations(args: &[String]) -> i32 {
             }));
             0
         }));
-        std::thread::sleep(std::time::Duration::from_millis(7));
     }
     0
 }

@@ -12,7 +12,7 @@ use crate::phase::Phase;
 use crate::step::{Run, Tally};
 
 /// Processes of the workload.
-const FAMILY: usize = 7;
+const FAMILY: usize = 1 + 12 * 2;
 
 /// Recovers for the last time, and looks at all that there is then.
 pub(crate) fn check(ground: &mut Ground, runs: &[Run], tally: &mut Tally) {
