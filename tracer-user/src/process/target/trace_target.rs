@@ -6,18 +6,6 @@ use crate::kernel::event::{Args, Comm};
 use crate::process::identity::{Identity, Ticks};
 
 /// The workload, as opposed to its wrappers. Whoever samples or records one process takes this and not a pid.
-///
-/// ```
-/// use tracer::process::target::TraceTarget;
-/// let _: fn(&TraceTarget) -> u32 = TraceTarget::pid;
-/// ```
-///
-/// There is no empty one either:
-///
-/// ```compile_fail,E0599
-/// use tracer::process::target::TraceTarget;
-/// let _: fn() -> TraceTarget = TraceTarget::default;
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceTarget {
     id: Identity,
